@@ -1,0 +1,43 @@
+# The two commands of a newcomer are `make run` and `make test`; both make and fill .venv. The rest is theirs.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.filled
+export NUMBA_CACHE_DIR := $(CURDIR)/.cache/numba
+.PHONY: run test check format benchmarks clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run     watch the autoscaler follow real traffic, on this machine, without a cluster or a GPU"
+	@echo "make test    everything that must hold: make check, then the tests with real processes"
+	@echo "make check   the fast gate: format, lint, types, import contracts, unit and property tests"
+
+$(STAMP): pyproject.toml
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing --python $(PYTHON) .venv && uv pip install -q --python $(BIN)/python -e '.[dev]'; \
+	else \
+	  $(PYTHON) -m venv .venv && $(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'; \
+	fi
+	@echo "compiling the engine once (about 10 s) ..."
+	@$(BIN)/llmd-autoscaler warm
+	@touch $@
+
+run: $(STAMP)
+	@$(BIN)/llmd-autoscaler local $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry .
+	$(BIN)/pytest -q -m "not slow and not e2e"
+
+test: check
+	$(BIN)/pytest -q -m "slow or e2e" --timeout 300
+
+format: $(STAMP)
+	$(BIN)/ruff format -q .
+	$(BIN)/ruff check -q --fix .
+
+clean:
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

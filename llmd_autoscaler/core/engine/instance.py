@@ -1,0 +1,180 @@
+"""One simulated instance for those who feed it request by request, such as a server on a scaled clock."""
+
+import math
+from dataclasses import dataclass
+
+from llmd_autoscaler.core.engine import kernel
+from llmd_autoscaler.core.engine.state import (
+    ADMITTED,
+    BUSY_S,
+    CONTEXT,
+    EVENT_AT,
+    HEAD,
+    KV_RESERVED,
+    LOG_API_AT,
+    LOG_API_STEPS,
+    LOG_AT,
+    LOG_BACKLOG_S,
+    LOG_FROM,
+    LOG_GROWTH_S,
+    LOG_RATE_S,
+    LOG_STEP,
+    LOG_STEP_S,
+    N_LOGGED,
+    N_RUNNING,
+    N_STEPS,
+    N_TOKENS,
+    QUEUE_SIZE,
+    TAIL,
+    new_fleet,
+    new_requests,
+)
+from llmd_autoscaler.core.variant import EngineProfile
+from llmd_autoscaler.errors import PlanError
+
+# Segments that can be looked up again: two a request at most, and a reader comes by every 20 ms.
+LOG_ENTRIES = 1 << 15
+N_SLOTS = 2 * QUEUE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSnapshot:
+    """What the gauges and counters of an engine show."""
+
+    n_running: int
+    n_waiting: int
+    kv_used_tokens: int
+    n_steps: int
+    n_step_tokens: int
+    busy_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTimings:
+    """When one request passed the stations of an engine; inf where it has not yet."""
+
+    queued_s: float
+    scheduled_s: float
+    first_token_s: float
+    last_token_s: float
+
+
+class Engine:
+    """A running engine: submit, advance, read what came out. Time only moves by `advance`."""
+
+    def __init__(self, profile: EngineProfile, *, now_s: float) -> None:
+        self._profile = profile
+        fleet = new_fleet([profile], now_s=now_s, log_size=LOG_ENTRIES)
+        self._floats, self._ints = fleet.floats[0], fleet.ints[0]
+        self._heap, self._ring, self._log = fleet.heaps[0], fleet.rings[0], fleet.logs[0]
+        self._requests = new_requests(N_SLOTS)
+        self._free = list(range(N_SLOTS - 1, -1, -1))
+
+    @property
+    def wake_s(self) -> float:
+        """When something next changes if nobody submits anything; inf when idle."""
+        return float(self._floats[EVENT_AT])
+
+    def submit(self, *, arrival_s: float, isl: int, osl: int, hit_tokens: int = 0) -> int:
+        """Hand over a request; the engine must have been advanced to `arrival_s`.
+
+        Args: hit_tokens: prompt tokens found in the prefix cache; at least one is always computed.
+        Returns: the request's number, valid until `release`.
+        Raises: PlanError: it can never fit the KV cache, or too many requests wait.
+        """
+        if isl + osl > self._profile.kv_tokens:
+            raise PlanError(
+                f"a request of {isl} + {osl} tokens exceeds the KV cache of {self._profile.kv_tokens} tokens"
+            )
+        if not self._free or self._ints[TAIL] - self._ints[HEAD] >= QUEUE_SIZE:
+            raise PlanError(f"{QUEUE_SIZE} requests wait already")
+        slot = self._free.pop()
+        columns = self._requests
+        columns.isl[slot], columns.osl[slot] = isl, osl
+        columns.computed[slot] = min(hit_tokens, isl - 1)
+        columns.work_s[slot] = 0.0
+        columns.scheduled_at[slot] = columns.first_at[slot] = columns.last_at[slot] = math.inf
+        kernel.submit(self._floats, self._ints, self._ring, self._log, columns, slot, arrival_s)
+        return slot
+
+    def advance(self, until_s: float) -> None:
+        """Everything that happens up to and including a time."""
+        kernel.advance(
+            self._floats, self._ints, self._heap, self._ring, self._log, self._requests, until_s
+        )
+
+    def stamps(self, request: int, after: int, *, until_s: float) -> list[float]:
+        """Delivery times of the tokens after the first `after` ones that are out by `until_s`.
+
+        The engine must have been advanced to `until_s`.
+        """
+        columns = self._requests
+        first_at = float(columns.first_at[request])
+        if first_at > until_s:
+            return []
+        out = [first_at] if after == 0 else []
+        first_step = int(columns.joined[request])
+        for token in range(max(after, 1) + 1, int(columns.osl[request]) + 1):
+            at = self._step_delivered_at(first_step + token - 1)
+            if at > until_s:
+                break
+            out.append(at)
+        return out
+
+    def _step_delivered_at(self, step: int) -> float:
+        """When the tokens of a step reach the client, by the log of segments."""
+        n_logged = int(self._ints[N_LOGGED])
+        for back in range(1, min(n_logged, LOG_ENTRIES) + 1):
+            entry = self._log[(n_logged - back) & (LOG_ENTRIES - 1)]
+            if entry[LOG_FROM] < step:
+                break
+        else:
+            return math.inf
+        steps = step - int(entry[LOG_STEP])
+        at = kernel.boundary_s(entry[LOG_AT], entry[LOG_STEP_S], entry[LOG_GROWTH_S], steps)
+        earlier_s = (steps - 1 - entry[LOG_API_STEPS]) * entry[LOG_RATE_S]
+        delay_s = kernel.drained_s(entry[LOG_BACKLOG_S], earlier_s, at - entry[LOG_API_AT])
+        return float(at + delay_s)
+
+    def is_finished(self, request: int) -> bool:
+        """Whether the last token is out, or the request was aborted."""
+        return self._requests.last_at[request] < math.inf
+
+    def abort(self, request: int, *, now_s: float) -> None:
+        """End a request whose client has left; the engine must have been advanced to `now_s`."""
+        if not self.is_finished(request):
+            kernel.abort(
+                self._floats, self._ints, self._heap, self._ring, self._requests, request, now_s
+            )
+
+    def release(self, request: int) -> None:
+        """Forget a finished request; its number is used again."""
+        self._free.append(request)
+
+    def timings(self, request: int) -> RequestTimings:
+        """When a request passed the stations."""
+        columns = self._requests
+        return RequestTimings(
+            queued_s=float(columns.queued_at[request]),
+            scheduled_s=float(columns.scheduled_at[request]),
+            first_token_s=float(columns.first_at[request]),
+            last_token_s=float(columns.last_at[request]),
+        )
+
+    def snapshot(self) -> EngineSnapshot:
+        """The engine's gauges and totals as of the last advance."""
+        n, f = self._ints, self._floats
+        return EngineSnapshot(
+            n_running=int(n[N_RUNNING]),
+            n_waiting=int(n[TAIL] - n[ADMITTED]),
+            kv_used_tokens=min(int(n[KV_RESERVED]), int(f[CONTEXT]) + self._prefilling_tokens()),
+            n_steps=int(n[N_STEPS]),
+            n_step_tokens=int(n[N_TOKENS]),
+            busy_s=float(f[BUSY_S]),
+        )
+
+    def _prefilling_tokens(self) -> int:
+        """Prompt tokens in the KV cache of requests that have no token yet."""
+        n, columns = self._ints, self._requests
+        positions = range(int(n[HEAD]), int(n[ADMITTED]))
+        return sum(int(columns.computed[self._ring[p & (QUEUE_SIZE - 1)]]) for p in positions)

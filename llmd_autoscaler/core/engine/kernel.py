@@ -1,0 +1,392 @@
+"""The engine as discrete events: continuous batching with chunked prefill, jumped over where nothing changes.
+
+Theory of operation. Time advances from one *boundary* between engine steps to another. Between two
+boundaries at which the batch changes, all steps decode the same sequences, and each is longer than
+the one before by k*d, for the contexts grow by d tokens a step. Such a *segment* is one event: its
+end is known in closed form, whoever asks and however often. A segment ends where
+
+- a sequence gives its last token (the top of a heap of step numbers), or
+- a request that arrived may enter the batch: one step late, as vLLM's asynchronous scheduling has it, or
+- a step that prefills is over: such a segment has one step.
+
+KV memory is reserved for the whole request when it is admitted. vLLM reserves as it goes, but at 99 %
+use it was seen to queue and never to preempt (H100, vLLM 0.26.0, November 2026), which is what this gives.
+The API server is a fluid station: tokens and requests add work, time takes it away, and what is left
+when a token comes out of the engine delays its delivery.
+"""
+
+import math
+
+from llmd_autoscaler.core.engine.compiled import FloatRow, IntRow, kernel
+from llmd_autoscaler.core.engine.state import (
+    ADMITTED,
+    API_AT,
+    API_PER_REQUEST,
+    API_PER_TOKEN,
+    API_STEPS,
+    BACKLOG_S,
+    BASE,
+    BUSY_S,
+    CONTEXT,
+    EVENT_AT,
+    GROWTH_S,
+    HEAD,
+    HEAP_SIZE,
+    KV_RESERVED,
+    KV_TOKENS,
+    LAST_QUEUED_AT,
+    LATENCY,
+    LATENCY_PER_TOKEN,
+    LOG_API_AT,
+    LOG_API_STEPS,
+    LOG_AT,
+    LOG_BACKLOG_S,
+    LOG_FROM,
+    LOG_GROWTH_S,
+    LOG_RATE_S,
+    LOG_SIZE,
+    LOG_STEP,
+    LOG_STEP_S,
+    MAX_BATCHED,
+    MAX_SEQS,
+    MAX_SLOTS,
+    N_DECODE,
+    N_LOGGED,
+    N_PREFILLED,
+    N_RUNNING,
+    N_STEPS,
+    N_TOKENS,
+    PER_ATTENTION,
+    PER_CONTEXT,
+    PER_DECODE,
+    PER_PREFILL,
+    PREFILL_TOKENS,
+    PREVIOUS_AT,
+    QUEUE_SIZE,
+    SEGMENT_AT,
+    SEGMENT_STEPS,
+    SLOT_BITS,
+    STEP_S,
+    TAIL,
+    WORK_S,
+    Requests,
+)
+
+RING_MASK = QUEUE_SIZE - 1
+SLOT_MASK = MAX_SLOTS - 1
+
+
+@kernel
+def boundary_s(at: float, step_s: float, growth_s: float, steps: int) -> float:
+    """When a number of steps from `at` are done: an arithmetic series."""
+    return at + steps * step_s + growth_s * (steps * (steps - 1)) * 0.5
+
+
+@kernel
+def steps_until(f: FloatRow, until_s: float) -> int:
+    """The first boundary of the present segment at or after a time, as its number of steps."""
+    wait_s = until_s - f[SEGMENT_AT]
+    if wait_s <= 0.0:
+        return 0
+    linear = f[STEP_S] - 0.5 * f[GROWTH_S]
+    # The root of the series, in the form that does not cancel when the growth is tiny.
+    steps = int(2.0 * wait_s / (linear + math.sqrt(linear * linear + 2.0 * f[GROWTH_S] * wait_s)))
+    while boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], steps) < until_s:
+        steps += 1
+    while steps > 0 and boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], steps - 1) >= until_s:
+        steps -= 1
+    return steps
+
+
+@kernel
+def drained_s(backlog_s: float, work_s: float, elapsed_s: float) -> float:
+    """The API server's backlog after some work came and some time went; never below 0."""
+    left = backlog_s + work_s - elapsed_s
+    return left if left > 0.0 else 0.0
+
+
+@kernel
+def push(heap: IntRow, n: IntRow, key: int) -> None:
+    """Add a key to the heap of finishing steps."""
+    i = n[HEAP_SIZE]
+    n[HEAP_SIZE] = i + 1
+    while i > 0:
+        parent = (i - 1) >> 1
+        if heap[parent] <= key:
+            break
+        heap[i] = heap[parent]
+        i = parent
+    heap[i] = key
+
+
+@kernel
+def pop(heap: IntRow, n: IntRow) -> int:
+    """Take the smallest key."""
+    top = heap[0]
+    size = n[HEAP_SIZE] - 1
+    n[HEAP_SIZE] = size
+    key = heap[size]
+    i = 0
+    child = 1
+    while child < size:
+        if child + 1 < size and heap[child + 1] < heap[child]:
+            child += 1
+        if key <= heap[child]:
+            break
+        heap[i] = heap[child]
+        i = child
+        child = 2 * i + 1
+    heap[i] = key
+    return top
+
+
+@kernel
+def log_segment(f: FloatRow, n: IntRow, log: list[FloatRow], from_steps: int) -> None:
+    """Note how the present segment runs from one of its steps on, for those who stream its tokens."""
+    entry = log[n[N_LOGGED] & (n[LOG_SIZE] - 1)]
+    entry[LOG_STEP] = n[N_STEPS]
+    entry[LOG_AT] = f[SEGMENT_AT]
+    entry[LOG_STEP_S] = f[STEP_S]
+    entry[LOG_GROWTH_S] = f[GROWTH_S]
+    entry[LOG_FROM] = n[N_STEPS] + from_steps
+    entry[LOG_BACKLOG_S] = f[BACKLOG_S]
+    entry[LOG_API_AT] = f[API_AT]
+    entry[LOG_API_STEPS] = n[API_STEPS]
+    entry[LOG_RATE_S] = n[N_DECODE] * f[API_PER_TOKEN]
+    n[N_LOGGED] += 1
+
+
+@kernel
+def release(f: FloatRow, n: IntRow, requests: Requests, slot: int) -> None:
+    """Give back what a running request held."""
+    n[KV_RESERVED] -= requests.isl[slot] + requests.osl[slot]
+    n[N_RUNNING] -= 1
+    # Exactly 0 when nothing is in flight: sums of floats do not return to it by themselves.
+    f[WORK_S] = (
+        f[WORK_S] - requests.work_s[slot] if n[N_RUNNING] > 0 or n[ADMITTED] < n[TAIL] else 0.0
+    )
+
+
+@kernel
+def finish_segment(f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests: Requests) -> None:
+    """Account for the steps up to EVENT_AT: tokens out, sequences ended, prompts done."""
+    at = f[EVENT_AT]
+    steps = n[SEGMENT_STEPS]
+    decodes = n[N_DECODE]
+    f[PREVIOUS_AT] = (
+        boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], steps - 1) if steps > 0 else at
+    )
+    f[BUSY_S] += at - f[SEGMENT_AT] if steps > 0 else 0.0
+    # Backlog that the tokens of the last step meet; their own work comes after.
+    earlier = (steps - 1 - n[API_STEPS]) * (decodes * f[API_PER_TOKEN]) if steps > 0 else 0.0
+    delay_s = drained_s(f[BACKLOG_S], earlier, at - f[API_AT])
+    n[N_STEPS] += steps
+    n[N_TOKENS] += decodes * steps + n[PREFILL_TOKENS]
+    f[CONTEXT] += decodes * steps
+    while n[HEAP_SIZE] > 0 and (heap[0] >> SLOT_BITS) <= n[N_STEPS]:
+        slot = pop(heap, n) & SLOT_MASK
+        requests.last_at[slot] = at + delay_s
+        n[N_DECODE] -= 1
+        f[CONTEXT] -= requests.isl[slot] + requests.osl[slot]
+        release(f, n, requests, slot)
+    for _ in range(n[N_PREFILLED]):
+        slot = ring[n[HEAD] & RING_MASK]
+        n[HEAD] += 1
+        requests.first_at[slot] = at + delay_s
+        requests.joined[slot] = n[N_STEPS]
+        if requests.osl[slot] == 1:
+            requests.last_at[slot] = at + delay_s
+            release(f, n, requests, slot)
+        else:
+            n[N_DECODE] += 1
+            f[CONTEXT] += requests.isl[slot] + 1
+            push(heap, n, ((n[N_STEPS] + requests.osl[slot] - 1) << SLOT_BITS) | slot)
+    f[BACKLOG_S] = (
+        delay_s
+        + (decodes if steps > 0 else 0) * f[API_PER_TOKEN]
+        + n[N_PREFILLED] * f[API_PER_TOKEN]
+    )
+    f[API_AT] = at
+    n[API_STEPS] = 0
+    n[N_PREFILLED] = 0
+    n[PREFILL_TOKENS] = 0
+    f[SEGMENT_AT] = at
+
+
+@kernel
+def may_admit(f: FloatRow, n: IntRow, requests: Requests, slot: int) -> bool:
+    """Whether the first of the queue enters the batch at this boundary."""
+    # With nothing left to run, the next step was not scheduled ahead: an arrival is seen at once.
+    seen_at = f[PREVIOUS_AT] if n[N_DECODE] > 0 or n[ADMITTED] > n[HEAD] else f[SEGMENT_AT]
+    return (
+        requests.queued_at[slot] <= seen_at
+        and n[N_RUNNING] < n[MAX_SEQS]
+        and n[KV_RESERVED] + requests.isl[slot] + requests.osl[slot] <= n[KV_TOKENS]
+    )
+
+
+@kernel
+def prefill(f: FloatRow, n: IntRow, ring: IntRow, requests: Requests) -> float:
+    """Fill the step that begins now with prompt tokens; returns their attention work in token^2."""
+    budget = n[MAX_BATCHED] - n[N_DECODE]
+    attention = 0.0
+    position = n[HEAD]
+    while budget > 0 and position < n[TAIL]:
+        slot = ring[position & RING_MASK]
+        if position == n[ADMITTED]:
+            if not may_admit(f, n, requests, slot):
+                break
+            n[ADMITTED] += 1
+            n[N_RUNNING] += 1
+            n[KV_RESERVED] += requests.isl[slot] + requests.osl[slot]
+            requests.scheduled_at[slot] = f[SEGMENT_AT]
+        before = requests.computed[slot]
+        chunk = min(requests.isl[slot] - before, budget)
+        attention += chunk * (before + 0.5 * chunk)
+        requests.computed[slot] = before + chunk
+        budget -= chunk
+        n[PREFILL_TOKENS] += chunk
+        if before + chunk < requests.isl[slot]:
+            break
+        n[N_PREFILLED] += 1
+        position += 1
+    return attention
+
+
+@kernel
+def compose(f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests: Requests) -> None:
+    """Decide what runs from SEGMENT_AT on, and until when nothing about it changes."""
+    at = f[SEGMENT_AT]
+    attention = prefill(f, n, ring, requests)
+    decodes = n[N_DECODE]
+    step_s = f[BASE] + f[PER_DECODE] * decodes + f[PER_CONTEXT] * f[CONTEXT]
+    if n[PREFILL_TOKENS] > 0:
+        f[STEP_S] = step_s + f[PER_PREFILL] * n[PREFILL_TOKENS] + f[PER_ATTENTION] * attention
+        f[GROWTH_S] = 0.0
+        n[SEGMENT_STEPS] = 1
+        f[EVENT_AT] = at + f[STEP_S]
+    elif decodes > 0:
+        f[STEP_S] = step_s
+        f[GROWTH_S] = f[PER_CONTEXT] * decodes
+        n[SEGMENT_STEPS] = (heap[0] >> SLOT_BITS) - n[N_STEPS]
+        if n[ADMITTED] < n[TAIL]:
+            stop_for(f, n, requests, ring[n[ADMITTED] & RING_MASK])
+        f[EVENT_AT] = boundary_s(at, f[STEP_S], f[GROWTH_S], n[SEGMENT_STEPS])
+    else:
+        n[SEGMENT_STEPS] = 0
+        f[STEP_S] = 0.0
+        f[GROWTH_S] = 0.0
+        waits = n[ADMITTED] < n[TAIL]
+        f[EVENT_AT] = (
+            max(at, requests.queued_at[ring[n[ADMITTED] & RING_MASK]]) if waits else math.inf
+        )
+
+
+@kernel
+def stop_for(f: FloatRow, n: IntRow, requests: Requests, slot: int) -> None:
+    """Shorten a decode segment so that it ends where a waiting request can enter."""
+    if requests.queued_at[slot] <= f[PREVIOUS_AT]:
+        return  # seen and not admitted: only a sequence that ends makes room
+    n[SEGMENT_STEPS] = min(n[SEGMENT_STEPS], steps_until(f, requests.queued_at[slot]) + 1)
+
+
+@kernel
+def advance(
+    f: FloatRow,
+    n: IntRow,
+    heap: IntRow,
+    ring: IntRow,
+    log: list[FloatRow],
+    requests: Requests,
+    until_s: float,
+) -> None:
+    """Everything that happens in one instance up to and including a time."""
+    while f[EVENT_AT] <= until_s:
+        finish_segment(f, n, heap, ring, requests)
+        compose(f, n, heap, ring, requests)
+        if n[LOG_SIZE] > 0:
+            log_segment(f, n, log, 0)
+
+
+@kernel
+def submit(
+    f: FloatRow,
+    n: IntRow,
+    ring: IntRow,
+    log: list[FloatRow],
+    requests: Requests,
+    slot: int,
+    at: float,
+) -> None:
+    """Hand a request to the API server at a time that the instance has been advanced to.
+
+    The slot's isl, osl, computed (its prefix hit) and work_s are set by the caller.
+    """
+    done = 0
+    if n[SEGMENT_STEPS] > 0:
+        done = steps_until(f, at)
+        if boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], done) > at:
+            done -= 1
+        done = min(max(done, n[API_STEPS]), n[SEGMENT_STEPS] - 1)
+    work_s = (done - n[API_STEPS]) * (n[N_DECODE] * f[API_PER_TOKEN])
+    backlog_s = drained_s(f[BACKLOG_S], work_s, at - f[API_AT])
+    queued_at = max(
+        at + backlog_s + f[LATENCY] + f[LATENCY_PER_TOKEN] * requests.isl[slot], f[LAST_QUEUED_AT]
+    )
+    f[BACKLOG_S] = backlog_s + f[API_PER_REQUEST]
+    f[API_AT] = at
+    n[API_STEPS] = done
+    f[LAST_QUEUED_AT] = queued_at
+    f[WORK_S] += requests.work_s[slot]
+    requests.queued_at[slot] = queued_at
+    was_empty = n[ADMITTED] == n[TAIL]
+    ring[n[TAIL] & RING_MASK] = slot
+    n[TAIL] += 1
+    if f[EVENT_AT] == math.inf:
+        f[SEGMENT_AT] = queued_at
+        f[EVENT_AT] = queued_at
+    elif was_empty and n[SEGMENT_STEPS] > 0 and n[PREFILL_TOKENS] == 0:
+        stop_for(f, n, requests, slot)
+        f[EVENT_AT] = boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], n[SEGMENT_STEPS])
+    if n[LOG_SIZE] > 0:
+        log_segment(f, n, log, done)
+
+
+@kernel
+def abort(
+    f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests: Requests, slot: int, at: float
+) -> None:
+    """End a request whose client has left: a waiting one at once, a running one at the next boundary."""
+    for position in range(n[ADMITTED], n[TAIL]):
+        if ring[position & RING_MASK] == slot:
+            for later in range(position, n[TAIL] - 1):
+                ring[later & RING_MASK] = ring[(later + 1) & RING_MASK]
+            n[TAIL] -= 1
+            f[WORK_S] -= requests.work_s[slot]
+            requests.last_at[slot] = at
+            return
+    osl = 1
+    if requests.first_at[slot] < math.inf:
+        done = min(steps_until(f, at), n[SEGMENT_STEPS] - 1)
+        end = n[N_STEPS] + done + 1
+        osl = end - requests.joined[slot] + 1
+        if osl >= requests.osl[slot]:
+            return  # ends there anyway
+        drop(heap, n, slot)
+        push(heap, n, (end << SLOT_BITS) | slot)
+        n[SEGMENT_STEPS] = done + 1
+        f[EVENT_AT] = boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], done + 1)
+    n[KV_RESERVED] -= requests.osl[slot] - osl
+    requests.osl[slot] = osl
+
+
+@kernel
+def drop(heap: IntRow, n: IntRow, slot: int) -> None:
+    """Take one request's key out of the heap: all others are pushed anew."""
+    size = n[HEAP_SIZE]
+    n[HEAP_SIZE] = 0
+    for i in range(size):
+        # push writes at most at position HEAP_SIZE <= i, which has been read
+        key = heap[i]
+        if key & SLOT_MASK != slot:
+            push(heap, n, key)

@@ -1,0 +1,176 @@
+"""The adapter against the small API server, in one process and as a process of its own."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import aiohttp
+import pytest
+
+from adapter.__main__ import main
+from adapter.cluster import Cluster
+from adapter.store import Key, Store, WithheldError
+from llmd_autoscaler.clock import Clock
+from llmd_autoscaler.kube import VARIANT_AUTOSCALINGS, Json, Kube
+from llmd_autoscaler.simulator.kubeapi.server import serving
+from llmd_autoscaler.simulator.kubeapi.store import Store as ApiStore
+from tests.adapter.conftest import G2, NOW_S, VA, status
+
+CLOCK = Clock(wall_s=0.0, sim_s=NOW_S, rate=1e-12)
+SPEC: Json = {
+    "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
+    "modelID": "m",
+    "accelerator": "A100-80GB",
+    "maxReplicas": 10,
+    "profileRef": {"name": "p"},
+}
+
+
+async def create(kube: Kube, name: str, written: dict[str, object]) -> None:
+    body: Json = {
+        "metadata": {"name": name, "namespace": "llm", "labels": {"team": "x"}},
+        "spec": SPEC,
+    }
+    await kube.create(VARIANT_AUTOSCALINGS, "llm", body)
+    await kube.apply_status(VARIANT_AUTOSCALINGS, "llm", name, written, manager="t")
+
+
+async def until(claim: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not claim():  # noqa: ASYNC110 (what is waited for has no event of its own)
+            await asyncio.sleep(0.005)
+
+
+def value(store: Store, name: str) -> str:
+    try:
+        return store.served(
+            Key("llm", name), "desired_replicas", now_s=NOW_S, monotonic_s=0.0
+        ).value
+    except WithheldError as error:
+        return error.reason
+
+
+@pytest.fixture
+async def followed() -> AsyncIterator[tuple[Kube, Store]]:
+    async with serving(ApiStore(CLOCK)) as address:
+        kube, store = await Kube.connect(address), Store()
+        following = asyncio.create_task(Cluster(kube, store, CLOCK).run())
+        await until(lambda: store.is_synced)
+        yield kube, store
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        await kube.close()
+
+
+async def test_a_written_status_is_served(followed: tuple[Kube, Store]) -> None:
+    kube, store = followed
+    await create(kube, "a", status(4))
+    await until(lambda: value(store, "a") == "4")
+    await kube.apply_status(
+        VARIANT_AUTOSCALINGS, "llm", "a", status(5, decision="7-1483"), manager="t"
+    )
+    await until(lambda: value(store, "a") == "5")
+
+
+async def test_a_deleted_object_is_unknown(followed: tuple[Kube, Store]) -> None:
+    kube, store = followed
+    await create(kube, "a", status(4))
+    await until(lambda: value(store, "a") == "4")
+    await kube.delete(VARIANT_AUTOSCALINGS, "llm", "a")
+    await until(lambda: value(store, "a") == "unknown_object")
+
+
+async def test_objects_deleted_while_nobody_watched_are_forgotten_at_the_next_list() -> None:
+    store, port = Store(), free_port()
+    first, second = ApiStore(CLOCK), ApiStore(CLOCK)
+    kube = await Kube.connect(f"http://127.0.0.1:{port}")
+    async with serving(first, port=port):
+        await create(kube, "a", status(4))
+        following = asyncio.create_task(Cluster(kube, store, CLOCK).run())
+        await until(lambda: value(store, "a") == "4")
+    await until(lambda: not store.is_connected)
+    assert value(store, "a") == "4"  # a moment without a watch changes nothing
+    async with serving(second, port=port):
+        await create(kube, "b", status(2))
+        await until(lambda: value(store, "b") == "2")
+        assert value(store, "a") == "unknown_object"
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+    await kube.close()
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
+
+
+@pytest.mark.slow
+async def test_the_command_serves_through_the_aggregated_path_and_stops_at_sigterm() -> None:
+    async with AsyncExitStack() as stack:
+        port = free_port()
+        api = await stack.enter_async_context(
+            serving(ApiStore(CLOCK), adapter_url=f"http://127.0.0.1:{port}")
+        )
+        kube = await Kube.connect(api)
+        stack.push_async_callback(kube.close)
+        await create(kube, "a", status(4))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "adapter",
+            "--api",
+            api,
+            "--port",
+            str(port),
+            "--clock",
+            CLOCK.flag(),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        stack.callback(kill, process)
+        client = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False))
+        path = f"{api}{G2}/namespaces/llm/{VA}/a/desired_replicas"
+        async with asyncio.timeout(30):
+            while True:
+                async with client.get(path) as answer:
+                    said = await answer.json()
+                if answer.status == 200:
+                    break
+                await asyncio.sleep(0.05)
+        assert [item["value"] for item in said["items"]] == ["4"]
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+
+
+def kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+
+
+def test_a_port_in_use_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert main(["--api", "http://127.0.0.1:1", "--port", str(port)]) == 2
+    assert capsys.readouterr().err == (
+        f"llmd-adapter: the adapter cannot listen on 127.0.0.1:{port} (Address already in use): give a free --port\n"
+    )
+
+
+def test_a_clock_that_is_none_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--clock", "noon"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_unknown_flag_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--por", "1"])
+    assert caught.value.code == 2
+    assert "unrecognized arguments: --por" in capsys.readouterr().err

@@ -301,7 +301,7 @@ def advance(
     until_s: float,
 ) -> None:
     """Everything that happens in one instance up to and including a time."""
-    while f[EVENT_AT] <= until_s:
+    while f[EVENT_AT] <= until_s and f[EVENT_AT] < math.inf:
         finish_segment(f, n, heap, ring, requests)
         compose(f, n, heap, ring, requests)
         if n[LOG_SIZE] > 0:

@@ -1,0 +1,211 @@
+"""The tick: observe, count, decide, publish; one named and timed step after another."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from llmd_autoscaler.controller.ports import (
+    Cluster,
+    ClusterView,
+    MetricsSource,
+    ModelCounts,
+    ModelKey,
+    ModelView,
+    Publication,
+)
+from llmd_autoscaler.core.decide import decide
+from llmd_autoscaler.core.realised import OutcomeMemory
+from llmd_autoscaler.core.world import Decision, Memory, Policy, World
+from llmd_autoscaler.errors import PlanError
+from llmd_autoscaler.settings import TickSettings
+
+# A route that moved by less than this is not written for itself.
+ROUTE_STEP_FRAC = 0.05
+
+
+class Recorder(Protocol):
+    """Who is told what a tick did: metrics and logs, or a simulation's notes."""
+
+    def step(self, name: str, took_s: float) -> None:
+        """A step of the loop is over."""
+        ...
+
+    def decided(self, publication: Publication, took_s: float) -> None:
+        """A model was decided."""
+        ...
+
+    def failed(self, step: str, message: str) -> None:
+        """A step, or one model in it, failed; the others go on."""
+        ...
+
+
+@dataclass(slots=True)
+class _Model:
+    """What the loop keeps of one model."""
+
+    memory: Memory
+    outcomes: OutcomeMemory
+    classes: tuple[str, ...]
+    published: Publication | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """What one tick did."""
+
+    n_models: int
+    n_decided: int
+    n_written: int
+
+
+class Loop:
+    """The controller's memory and its tick. Knows no Kubernetes and no HTTP; time is handed in."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        source: MetricsSource,
+        recorder: Recorder,
+        *,
+        settings: TickSettings,
+        policy: Policy,
+    ) -> None:
+        self._cluster = cluster
+        self._source = source
+        self._recorder = recorder
+        self._settings = settings
+        self._policy = policy
+        self._models: dict[ModelKey, _Model] = {}
+        self._epoch = 0
+        self._counter = 0
+
+    async def tick(self, *, now_s: float) -> TickReport:
+        """One look at the world and what follows from it.
+
+        Raises: ObservationError: the cluster could not be read, or not all statuses written.
+        """
+        started = time.perf_counter()
+        view = await self._cluster.observe(now_s=now_s)
+        started = self._step("observe", started)
+        counts = await self._source.counts(view, now_s=now_s)
+        started = self._step("scrape", started)
+        self._take_epoch(view)
+        publications = self._decide_all(view, counts, now_s)
+        started = self._step("decide", started)
+        due = [p for p in publications if self._is_due(p, now_s)]
+        if due or view.troubles:
+            await self._cluster.publish(due, now_s=now_s)
+        for publication in due:
+            self._models[publication.view.key].published = publication
+        self._step("publish", started)
+        return TickReport(len(view.models), len(publications), len(due))
+
+    def _step(self, name: str, started: float) -> float:
+        """Report a step's time; returns the start of the next."""
+        now = time.perf_counter()
+        self._recorder.step(name, now - started)
+        return now
+
+    def _take_epoch(self, view: ClusterView) -> None:
+        """The epoch is fixed when leadership is gained: above every one that any status holds."""
+        if self._epoch == 0 and view.models:
+            self._epoch = max(model.stored_epoch for model in view.models) + 1
+
+    def _decide_all(
+        self, view: ClusterView, counts: Mapping[ModelKey, ModelCounts], now_s: float
+    ) -> Sequence[Publication]:
+        """Every model's decision; one that fails keeps its last and never stops the others."""
+        publications = []
+        for model in view.models:
+            if not model.targets:
+                continue
+            started = time.perf_counter()
+            try:
+                publication = self._decide(model, counts.get(model.key), now_s)
+            except PlanError as error:
+                self._recorder.failed(
+                    "decide", f"{model.key.namespace}/{model.key.model_id}: {error}"
+                )
+                continue
+            self._recorder.decided(publication, time.perf_counter() - started)
+            publications.append(publication)
+        return publications
+
+    def _decide(self, view: ModelView, counts: ModelCounts | None, now_s: float) -> Publication:
+        """One model's decision from what was seen of it."""
+        counts = counts or ModelCounts("none", {})
+        world = World(
+            now_s=now_s,
+            model_id=view.key.model_id,
+            classes=view.classes,
+            targets=view.targets,
+            counts=counts.traffic,
+            stock=view.stock,
+            reaction_s=2.0 * self._settings.period_s,
+        )
+        names = tuple(qos.name for qos in view.classes)
+        model = self._models.get(view.key)
+        if model is None or model.classes != names:
+            model = self._models[view.key] = _Model(Memory.fresh(world), OutcomeMemory({}), names)
+        model.outcomes = model.outcomes.observe(counts.outcomes, now_s=now_s)
+        decision, model.memory = decide(world, model.memory, self._policy)
+        self._counter += 1
+        return Publication(
+            view=view,
+            decision=decision,
+            decision_id=f"{self._epoch}-{self._counter}",
+            decided_at_s=now_s,
+            valid_until_s=now_s + self._settings.valid_s,
+            source=counts.source,
+            realised=model.outcomes.window(),
+            unreachable=counts.unreachable,
+        )
+
+    def _is_due(self, publication: Publication, now_s: float) -> bool:
+        """Whether a status is written: something changed that matters, or its validity runs out."""
+        last = self._models[publication.view.key].published
+        if last is None or last.valid_until_s - now_s <= self._settings.renew_at_s:
+            return True
+        if (
+            last.view.troubles != publication.view.troubles
+            or last.view.classes != publication.view.classes
+        ):
+            return True
+        return _differs(
+            last.decision, publication.decision, self._settings.load_step_frac
+        ) or _ready(last) != _ready(publication)
+
+
+def _ready(publication: Publication) -> tuple[int, ...]:
+    """Ready instances by target: they stand in the status, and people watch them."""
+    return tuple(target.n_ready for target in publication.view.targets)
+
+
+def _differs(before: Decision, after: Decision, load_step_frac: float) -> bool:
+    """Whether two decisions differ in what others act on."""
+    if [(t.name, t.desired, t.tier_s) for t in before.targets] != [
+        (t.name, t.desired, t.tier_s) for t in after.targets
+    ]:
+        return True
+    if [i.class_name for i in before.infeasible] != [i.class_name for i in after.infeasible]:
+        return True
+    if any(
+        abs(a.load - b.load) > load_step_frac * max(b.load, 1e-9)
+        for b, a in zip(before.targets, after.targets, strict=True)
+    ):
+        return True
+    return _routes_moved(before, after)
+
+
+def _routes_moved(before: Decision, after: Decision) -> bool:
+    """Whether any class goes elsewhere, or by other fractions."""
+    if [(r.class_name, r.isl_up_to, sorted(r.fractions)) for r in before.routes] != [
+        (r.class_name, r.isl_up_to, sorted(r.fractions)) for r in after.routes
+    ]:
+        return True
+    return any(
+        abs(a.fractions[name] - b.fractions[name]) > ROUTE_STEP_FRAC
+        for b, a in zip(before.routes, after.routes, strict=True)
+        for name in b.fractions
+    )

@@ -1,0 +1,123 @@
+"""Demand at the end of the lead time, with a quantile from the forecast's own past errors.
+
+Candidates are persistence and damped trends over several windows. Each tick every candidate is
+replayed over the last hour's arrivals, the one that erred least is used, and its errors (realised ÷
+forecast) give the quantile: nothing is stored but the arrivals, nothing is assumed about their law.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmd_autoscaler.core.traffic import TrafficMemory
+
+Array = NDArray[np.float64]
+
+# (window of the level in seconds, how much of the trend is carried to the horizon)
+CANDIDATES: tuple[tuple[float, float], ...] = (
+    (60.0, 0.0),
+    (120.0, 0.0),
+    (300.0, 0.0),
+    (120.0, 0.5),
+    (300.0, 0.5),
+    (300.0, 1.0),
+)
+# The demand that a decision must carry is judged over this window: shorter is noise of single arrivals.
+REALISED_S = 60.0
+# Errors before any was seen: a tenth either way, worth this many observations.
+PRIOR_ERRORS = np.exp(
+    0.10 * np.array([-1.64, -1.04, -0.67, -0.39, -0.13, 0.13, 0.39, 0.67, 1.04, 1.64])
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """Arrivals a second at the horizon."""
+
+    horizon_s: float
+    p50_qps: Array  # (class,)
+    uplift: float  # the wanted quantile of all classes together ÷ their p50: they share instances
+    error_frac: float  # median |error| of the candidate in use, over the replay
+
+    @property
+    def quantile_qps(self) -> Array:
+        """(class,) the demand to provision for."""
+        return self.p50_qps * self.uplift
+
+
+def forecast(
+    memory: TrafficMemory, weights: Array, *, horizon_s: float, quantile: float
+) -> Forecast:
+    """Forecast each class's arrivals at the horizon.
+
+    Args:
+        memory: the arrivals seen so far.
+        weights: (class,) work of one request, so that errors count as the load they make.
+        horizon_s: lead time from now.
+        quantile: which quantile of the forecast's errors to provision for, 0 to 1.
+    """
+    now_s = float(memory.times_s[-1]) if len(memory.times_s) else 0.0
+    series = memory.arrived @ weights
+    best = CANDIDATES[0]
+    best_errors = np.zeros(0)
+    best_score = np.inf
+    starts = memory.times_s[memory.times_s + horizon_s + 0.5 * REALISED_S <= now_s]
+    for candidate in CANDIDATES:
+        ratios = _replay(memory.times_s, series, starts, horizon_s, candidate)
+        score = float(np.mean(np.abs(np.log(ratios)))) if len(ratios) >= 8 else np.inf
+        if score < best_score:
+            best, best_errors, best_score = candidate, ratios, score
+    window_s, damping = best
+    level = memory.rate_qps(window_s)
+    trend = _trend_factor(memory.times_s, series, np.array([now_s]), horizon_s, best)
+    errors = np.concatenate([best_errors, PRIOR_ERRORS])
+    return Forecast(
+        horizon_s=horizon_s,
+        p50_qps=level * (float(trend[0]) if damping > 0.0 and len(series) > 1 else 1.0),
+        uplift=max(1.0, float(np.quantile(errors, quantile))),
+        error_frac=float(np.median(np.abs(errors - 1.0))),
+    )
+
+
+def _rate(times_s: Array, series: Array, start_s: Array, end_s: Array) -> Array:
+    """Mean rate of a cumulative series between two times."""
+    start_s = np.maximum(start_s, times_s[0])
+    span = np.maximum(end_s - start_s, 1e-9)
+    return np.asarray(
+        (np.interp(end_s, times_s, series) - np.interp(start_s, times_s, series)) / span
+    )
+
+
+def _trend_factor(
+    times_s: Array, series: Array, at_s: Array, horizon_s: float, candidate: tuple[float, float]
+) -> Array:
+    """By how much a candidate's trend changes its level by the horizon; bounded to a third and three times."""
+    window_s, damping = candidate
+    if len(times_s) < 2 or damping == 0.0:
+        return np.ones(len(at_s))
+    half = 0.5 * window_s
+    late = _rate(times_s, series, at_s - half, at_s)
+    early = _rate(times_s, series, at_s - window_s, at_s - half)
+    level = 0.5 * (late + early)
+    # The level stands at the window's middle, so the trend runs from there to the horizon.
+    slope = np.where(at_s - window_s >= times_s[0], (late - early) / half, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        factor = np.where(level > 0, 1.0 + damping * slope * (horizon_s + half) / level, 1.0)
+    return np.asarray(np.clip(factor, 1 / 3, 3.0))
+
+
+def _replay(
+    times_s: Array, series: Array, starts_s: Array, horizon_s: float, candidate: tuple[float, float]
+) -> Array:
+    """Realised ÷ forecast at past times; times that had too little before them, or no demand, tell nothing."""
+    window_s = candidate[0]
+    starts_s = starts_s[starts_s - window_s >= times_s[0]] if len(times_s) else starts_s
+    if len(starts_s) == 0:
+        return np.zeros(0)
+    level = _rate(times_s, series, starts_s - window_s, starts_s)
+    predicted = level * _trend_factor(times_s, series, starts_s, horizon_s, candidate)
+    ends_s = starts_s + horizon_s + 0.5 * REALISED_S
+    realised = _rate(times_s, series, ends_s - REALISED_S, ends_s)
+    good = (predicted > 0) & (realised > 0)
+    return np.asarray(realised[good] / predicted[good])

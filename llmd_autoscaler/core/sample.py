@@ -1,0 +1,105 @@
+"""Requests drawn from a traffic mix: what the engine is run on to find out what a fleet carries."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmd_autoscaler.core.engine.compiled import as_float_row, as_int_row
+from llmd_autoscaler.core.engine.fleet import Traffic
+from llmd_autoscaler.core.shapes import EDGES_TOKENS, N_BINS
+from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Requests at a rate of one a second: arrays (request,)."""
+
+    at_s: Array
+    class_of: NDArray[np.int64]
+    bin_of: NDArray[np.int64]
+    isl: NDArray[np.int64]
+    osl: NDArray[np.int64]
+    expected_osl: Array
+
+    def traffic(self, qps: float) -> Traffic:
+        """The same requests at another rate, as the fleet takes them."""
+        return Traffic(
+            at=as_float_row(self.at_s / qps),
+            class_of=as_int_row(self.class_of),
+            bin_of=as_int_row(self.bin_of),
+            isl=as_int_row(self.isl),
+            osl=as_int_row(self.osl),
+            expected_osl=as_float_row(self.expected_osl),
+        )
+
+
+def draw(weights: Array, mix: TrafficMix, shapes: CountSnapshot, *, n: int, seed: int) -> Sample:
+    """Draw n requests, Poisson arrivals.
+
+    Args:
+        weights: (class, isl) rate of each cell, in any unit.
+        mix: what the cells look like.
+        shapes: the counts that the mix was made from: they hold the spread of the answers' lengths.
+    """
+    rng = np.random.default_rng(seed)
+    cells = weights.ravel() / weights.sum()
+    # Stratified: each cell gets its share of the n requests, in a shuffled order.
+    quantiles = (np.arange(n) + rng.random(n)) / n
+    cell = np.searchsorted(np.cumsum(cells), rng.permutation(quantiles), side="right").clip(
+        0, len(cells) - 1
+    )
+    class_of, bin_of = np.divmod(cell, N_BINS)
+    edges = np.array(EDGES_TOKENS, dtype=np.float64)
+    lower = np.append(1.0, edges[:-1])
+    # Spread within a cell around its mean, half-way to its nearer edge: a cell is half an octave wide.
+    mean = np.clip(mix.isl_tokens[class_of, bin_of], lower[bin_of], edges[bin_of])
+    reach = np.minimum(mean - lower[bin_of], edges[bin_of] - mean)
+    isl = np.maximum(1, np.rint(mean + reach * (rng.random(n) - 0.5))).astype(np.int64)
+    osl = _answers(class_of, bin_of, mix, shapes, rng)
+    class_osl = np.array(
+        [
+            np.average(o, weights=w) if w.sum() > 0 else 1.0
+            for o, w in zip(mix.osl_tokens, weights, strict=True)
+        ]
+    )
+    return Sample(
+        at_s=np.cumsum(rng.exponential(1.0, n)),
+        class_of=class_of.astype(np.int64),
+        bin_of=bin_of.astype(np.int64),
+        isl=isl,
+        osl=osl,
+        expected_osl=class_osl[class_of],
+    )
+
+
+def _answers(
+    class_of: NDArray[np.int64],
+    bin_of: NDArray[np.int64],
+    mix: TrafficMix,
+    shapes: CountSnapshot,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """An answer's length for each request: from the answers of its cell, of its class, or an exponential."""
+    n_classes = len(mix.osl_tokens)
+    edges = np.array(EDGES_TOKENS, dtype=np.float64)
+    lower = np.append(1.0, edges[:-1])
+    by_class = shapes.completions.sum(axis=1)
+    osl = np.ones(len(class_of), dtype=np.int64)
+    for cell in np.unique(class_of * N_BINS + bin_of):
+        where = np.flatnonzero(class_of * N_BINS + bin_of == cell)
+        c, b = divmod(int(cell), N_BINS)
+        counts = shapes.completions[c, b] + 10.0 * by_class[c] / max(by_class[c].sum(), 1.0)
+        if c >= n_classes or counts.sum() == 0.0:
+            drawn = rng.exponential(mix.osl_tokens[c, b], len(where))
+        else:
+            bins = rng.choice(N_BINS, len(where), p=counts / counts.sum())
+            drawn = lower[bins] + rng.random(len(where)) * (edges[bins] - lower[bins])
+            # Bins are half an octave wide: scale so that the mean is the one that was measured.
+            drawn *= mix.osl_tokens[c, b] / max(
+                float(((lower + edges) * 0.5) @ (counts / counts.sum())), 1.0
+            )
+        osl[where] = np.maximum(1, np.rint(drawn))
+    return osl

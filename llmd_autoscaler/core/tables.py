@@ -1,0 +1,109 @@
+"""Which capacity tables a decision needs, and when one that is remembered still holds."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmd_autoscaler.core.capacity import capacity_table
+from llmd_autoscaler.core.load import work_s
+from llmd_autoscaler.core.sample import draw
+from llmd_autoscaler.core.slo import QosClass
+from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix
+from llmd_autoscaler.core.world import Policy, TableEntry, TargetState
+
+Array = NDArray[np.float64]
+Tables = Mapping[tuple[str, float], TableEntry]
+
+
+def tiers(classes: Sequence[QosClass]) -> tuple[float, ...]:
+    """The TPOT bounds that classes ask for, strictest first; inf for those that ask for none."""
+    return tuple(sorted({qos.bounds.tpot_max_s for qos in classes}))
+
+
+def rides(qos: QosClass, tier_s: float) -> bool:
+    """Whether a class may ride on a tier: its own or a stricter one."""
+    return qos.bounds.tpot_max_s >= tier_s
+
+
+def tables(
+    known: Tables,
+    targets: Sequence[TargetState],
+    classes: tuple[QosClass, ...],
+    traffic: tuple[Array, TrafficMix, CountSnapshot],
+    policy: Policy,
+) -> Tables:
+    """A table for every target and tier, those that still hold taken over.
+
+    Args: traffic: (class, isl) rates, their mix and the counts that it was made from.
+    """
+    rates = traffic[0]
+    found: dict[tuple[str, float], TableEntry] = {}
+    made: dict[tuple[object, ...], TableEntry] = {}
+    for target in targets:
+        for tier_s in tiers(classes):
+            entry = known.get((target.name, tier_s))
+            work = work_s(target.profile, traffic[1])
+            riding = np.array([rides(qos, tier_s) for qos in classes])
+            print_ = fingerprint(rates * riding[:, None], work)
+            if entry is None or not _still_holds(entry, target, classes, print_, policy):
+                key = (target.profile, tier_s, target.max_instances)
+                entry = made.get(key) or _made(
+                    target, classes, tier_s, (rates * riding[:, None], *traffic[1:]), policy
+                )
+                made[key] = entry
+            found[target.name, tier_s] = entry
+    return found
+
+
+def fingerprint(rates: Array, work: Array) -> Array:
+    """(class, 2) what a table depends on: each class's share of the work, and its mean work in seconds."""
+    per_class = (rates * work).sum(axis=1)
+    requests = rates.sum(axis=1)
+    mean = np.divide(per_class, requests, out=np.zeros_like(per_class), where=requests > 0)
+    return np.stack([per_class / max(per_class.sum(), 1e-12), mean], axis=1)
+
+
+def _still_holds(
+    entry: TableEntry,
+    target: TargetState,
+    classes: tuple[QosClass, ...],
+    now: Array,
+    policy: Policy,
+) -> bool:
+    """Whether a table was made for the same promise and about the same traffic."""
+    if (entry.profile, entry.classes) != (
+        target.profile,
+        classes,
+    ) or entry.most < target.max_instances:
+        return False
+    if entry.cell_work.shape != now.shape:
+        return False
+    share_moved = np.abs(entry.cell_work[:, 0] - now[:, 0]).max(initial=0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        work_moved = np.abs(
+            np.where(now[:, 1] > 0, entry.cell_work[:, 1] / now[:, 1] - 1.0, 0.0)
+        ).max(initial=0.0)
+    return bool(share_moved <= policy.table_drift_frac and work_moved <= policy.table_drift_frac)
+
+
+def _made(
+    target: TargetState,
+    classes: tuple[QosClass, ...],
+    tier_s: float,
+    traffic: tuple[Array, TrafficMix, CountSnapshot],
+    policy: Policy,
+) -> TableEntry:
+    """A table from the engine; a tier that no request rides on needs none and carries all the engine can."""
+    rates, mix, shapes = traffic
+    work = work_s(target.profile, mix)
+    if rates.sum() <= 0.0:
+        rates = np.where(np.array([rides(qos, tier_s) for qos in classes])[:, None], mix.share, 0.0)
+    if rates.sum() <= 0.0:
+        rates = np.full_like(rates, 1.0)
+    sample = draw(rates, mix, shapes, n=policy.n_table_requests, seed=policy.seed)
+    mean_work = float((rates * work).sum() / rates.sum())
+    capacity = capacity_table(target.profile, classes, sample, mean_work, most=target.max_instances)
+    return TableEntry(
+        capacity, target.profile, classes, target.max_instances, fingerprint(rates, work)
+    )

@@ -1,0 +1,202 @@
+"""From cumulative counts to the traffic mix: what arrived, in which shapes, at which rate.
+
+Counters only ever grow, except when their process restarts; then what stands there has been counted
+since. Demand comes from arrivals, the answer's length given class and ISL from completions.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmd_autoscaler.core.shapes import EDGES_TOKENS, N_BINS
+
+Array = NDArray[np.float64]
+
+# Shapes are remembered with this half-life: a mix that shifts within 30 minutes is followed, while a
+# class of one request a second still has some 600 completions to tell its answers' lengths from.
+SHAPE_HALF_LIFE_S = 600.0
+# Rates are kept this long, for the forecast to test itself on.
+HISTORY_S = 3600.0
+# A class that has answered nothing yet: the mean answer of the public chat traces (Azure 2023: 211 tokens).
+PRIOR_OSL_TOKENS = 211.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountSnapshot:
+    """The cumulative counters of one router; arrays are (class, isl) and (class, isl, osl)."""
+
+    started_at_s: float
+    arrivals: Array
+    arrival_isl_tokens: Array
+    completions: Array
+    isl_tokens: Array
+    osl_tokens: Array
+    hit_tokens: Array
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    @staticmethod
+    def zero(n_classes: int, *, started_at_s: float = 0.0) -> "CountSnapshot":
+        """Counters of a router that has seen nothing."""
+        cells = np.zeros((n_classes, N_BINS))
+        answers = np.zeros((n_classes, N_BINS, N_BINS))
+        return CountSnapshot(
+            started_at_s=started_at_s,
+            arrivals=cells,
+            arrival_isl_tokens=cells.copy(),
+            completions=answers,
+            isl_tokens=answers.copy(),
+            osl_tokens=answers.copy(),
+            hit_tokens=answers.copy(),
+        )
+
+    def since(self, before: "CountSnapshot") -> "CountSnapshot":
+        """What was counted after an earlier snapshot of the same router; never negative."""
+        # A start time that moved, or any counter that fell, means a restart: all that stands here is new.
+        restarted = self.started_at_s != before.started_at_s or bool(
+            np.any(self.arrivals < before.arrivals)
+        )
+        if restarted or bool(np.any(self.completions < before.completions)):
+            return self
+        return CountSnapshot(
+            started_at_s=self.started_at_s,
+            arrivals=self.arrivals - before.arrivals,
+            arrival_isl_tokens=np.maximum(self.arrival_isl_tokens - before.arrival_isl_tokens, 0.0),
+            completions=self.completions - before.completions,
+            isl_tokens=np.maximum(self.isl_tokens - before.isl_tokens, 0.0),
+            osl_tokens=np.maximum(self.osl_tokens - before.osl_tokens, 0.0),
+            hit_tokens=np.maximum(self.hit_tokens - before.hit_tokens, 0.0),
+        )
+
+    def plus(self, other: "CountSnapshot", *, weight: float = 1.0) -> "CountSnapshot":
+        """Both together, the first times a weight."""
+        return CountSnapshot(
+            started_at_s=self.started_at_s,
+            arrivals=self.arrivals * weight + other.arrivals,
+            arrival_isl_tokens=self.arrival_isl_tokens * weight + other.arrival_isl_tokens,
+            completions=self.completions * weight + other.completions,
+            isl_tokens=self.isl_tokens * weight + other.isl_tokens,
+            osl_tokens=self.osl_tokens * weight + other.osl_tokens,
+            hit_tokens=self.hit_tokens * weight + other.hit_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrafficMemory:
+    """What is remembered of a model's traffic between ticks."""
+
+    last: Mapping[str, CountSnapshot]  # by router
+    shapes: CountSnapshot  # decayed sums
+    times_s: Array  # (tick,) ends of the observed windows, the first entry being their start
+    arrived: Array  # (tick, class) cumulative arrivals at those times
+
+    @staticmethod
+    def empty(n_classes: int) -> "TrafficMemory":
+        """Nothing seen yet."""
+        return TrafficMemory(
+            {}, CountSnapshot.zero(n_classes), np.zeros(0), np.zeros((0, n_classes))
+        )
+
+    @property
+    def observed_s(self) -> float:
+        """How long a span of traffic was seen without a gap."""
+        return float(self.times_s[-1] - self.times_s[0]) if len(self.times_s) > 1 else 0.0
+
+    def observe(self, counts: Mapping[str, CountSnapshot], *, now_s: float) -> "TrafficMemory":
+        """Take in what the routers have counted by now.
+
+        A router that is seen for the first time only sets its zero, unless others were seen before: then
+        it has started since, and all that it counted is new. A clock that steps back is a gap.
+        """
+        if not counts:
+            return self
+        elapsed_s = now_s - float(self.times_s[-1]) if len(self.times_s) else 0.0
+        if len(self.times_s) and elapsed_s <= 0.0:
+            return self._restarted(counts, now_s)
+        if not self.last:
+            return self._restarted(counts, now_s)
+        new = CountSnapshot.zero(self.arrived.shape[1])
+        for router, snapshot in counts.items():
+            before = self.last.get(router)
+            new = new.plus(snapshot if before is None else snapshot.since(before))
+        weight = 0.5 ** (elapsed_s / SHAPE_HALF_LIFE_S)
+        total = self.arrived[-1] + new.arrivals.sum(axis=1)
+        keep = self.times_s >= now_s - HISTORY_S
+        return TrafficMemory(
+            last={**self.last, **counts},
+            shapes=self.shapes.plus(new, weight=weight),
+            times_s=np.append(self.times_s[keep], now_s),
+            arrived=np.vstack([self.arrived[keep], total]),
+        )
+
+    def _restarted(self, counts: Mapping[str, CountSnapshot], now_s: float) -> "TrafficMemory":
+        """A new series from here on; shapes that were learnt stay."""
+        n_classes = self.arrived.shape[1]
+        return TrafficMemory({**counts}, self.shapes, np.array([now_s]), np.zeros((1, n_classes)))
+
+    def rate_qps(self, window_s: float) -> Array:
+        """(class,) arrivals a second over the last window, or over what was seen of it."""
+        if len(self.times_s) < 2:
+            return np.zeros(self.arrived.shape[1])
+        end_s = float(self.times_s[-1])
+        start_s = max(end_s - window_s, float(self.times_s[0]))
+        before = np.array([np.interp(start_s, self.times_s, column) for column in self.arrived.T])
+        return np.asarray((self.arrived[-1] - before) / (end_s - start_s))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrafficMix:
+    """Shapes of each class: all arrays (class, isl)."""
+
+    share: Array  # of the class's arrivals; each class sums to 1, or to 0 where nothing is known
+    isl_tokens: Array  # mean ISL of the cell
+    osl_tokens: Array  # mean OSL given the cell
+    osl_squared: Array  # mean of OSL^2 given the cell
+    hit_frac: Array  # share of the prompt found in the prefix cache
+
+
+def traffic_mix(shapes: CountSnapshot) -> TrafficMix:
+    """The mix that decayed counts tell; a cell without answers takes its class's, a class without any the prior's."""
+    edges = np.array(EDGES_TOKENS, dtype=np.float64)
+    middles = np.append(edges[0] * 0.5, np.sqrt(edges[1:] * edges[:-1]))
+    total = shapes.arrivals.sum(axis=1, keepdims=True)
+    share = np.divide(shapes.arrivals, total, out=np.zeros_like(shapes.arrivals), where=total > 0)
+    # Estimates at arrival are bytes / ratio; the engine's own count of the same cell is better where there is one.
+    answered = shapes.completions.sum(axis=2)
+    isl = _mean(
+        shapes.isl_tokens.sum(axis=2),
+        answered,
+        _mean(shapes.arrival_isl_tokens, shapes.arrivals, middles),
+    )
+    per_answer = _mean(shapes.osl_tokens, shapes.completions, middles)
+    class_answers = answered.sum(axis=1, keepdims=True)
+    class_osl = _mean(
+        shapes.osl_tokens.sum(axis=(1, 2), keepdims=False)[:, None],
+        class_answers,
+        np.array([[PRIOR_OSL_TOKENS]]),
+    )
+    class_sq = _mean(
+        (shapes.completions * per_answer**2).sum(axis=(1, 2))[:, None],
+        class_answers,
+        2.0 * class_osl**2,
+    )
+    # A cell's own answers count as they come in, against a prior of ten answers of its class.
+    osl = (shapes.osl_tokens.sum(axis=2) + 10.0 * class_osl) / (answered + 10.0)
+    squared = ((shapes.completions * per_answer**2).sum(axis=2) + 10.0 * class_sq) / (
+        answered + 10.0
+    )
+    hit = _mean(shapes.hit_tokens.sum(axis=2), shapes.isl_tokens.sum(axis=2), np.zeros((1, 1)))
+    return TrafficMix(share, isl, osl, squared, np.clip(hit, 0.0, 1.0))
+
+
+def _mean(total: Array, count: Array, otherwise: Array) -> Array:
+    """total / count, or the other value where nothing was counted."""
+    fallback = np.broadcast_to(otherwise, total.shape).astype(np.float64).copy()
+    return np.divide(total, count, out=fallback, where=count > 0)

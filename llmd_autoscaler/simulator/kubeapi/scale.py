@@ -1,0 +1,34 @@
+"""The `/scale` subresource: a Deployment as an autoscaler sees it."""
+
+from llmd_autoscaler.simulator.kubeapi.objects import Json, child, text, texts, whole
+from llmd_autoscaler.simulator.kubeapi.status import invalid
+
+
+def scale_of(deployment: Json) -> Json:
+    """The autoscaling/v1 Scale of a Deployment."""
+    metadata = child(deployment, "metadata")
+    labels = texts(deployment, "spec", "selector", "matchLabels")
+    copied = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: metadata[key] for key in copied if key in metadata},
+        "spec": {"replicas": whole(deployment, "spec", "replicas", default=1)},
+        "status": {
+            "replicas": whole(deployment, "status", "replicas"),
+            "selector": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
+        },
+    }
+
+
+def with_replicas(deployment: Json, scale: Json) -> Json:
+    """The Deployment with the replicas that a Scale asks for.
+
+    Raises: ApiError: 422, the number is missing or below 0.
+    """
+    n_replicas = child(scale, "spec").get("replicas")
+    if not isinstance(n_replicas, int) or isinstance(n_replicas, bool) or n_replicas < 0:
+        name = text(deployment, "metadata", "name")
+        why = f"spec.replicas: Invalid value: {n_replicas}: must be greater than or equal to 0"
+        raise invalid("Scale", name, why)
+    return {**deployment, "spec": {**child(deployment, "spec"), "replicas": n_replicas}}

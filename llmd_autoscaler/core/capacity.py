@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from llmd_autoscaler.core.engine import fleet as fleets
 from llmd_autoscaler.core.engine.compiled import float_table, int_row
-from llmd_autoscaler.core.engine.state import new_fleet, new_requests
+from llmd_autoscaler.core.engine.state import FIRST_AT, LAST_AT, column, new_fleet, new_requests
 from llmd_autoscaler.core.sample import Sample
 from llmd_autoscaler.core.score import Answers, attainment, keeps_slo
 from llmd_autoscaler.core.shapes import N_BINS
@@ -146,7 +146,7 @@ def fleet_attainment(
         class_of=sample.class_of,
         isl=sample.isl,
         osl=sample.osl,
-        first_s=np.asarray(requests.first_at, dtype=np.float64),
-        last_s=np.asarray(requests.last_at, dtype=np.float64),
+        first_s=column(requests, FIRST_AT),
+        last_s=column(requests, LAST_AT),
     )
     return attainment(classes, answers.since(int(WARM_UP_FRAC * n)))

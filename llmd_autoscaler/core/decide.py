@@ -84,7 +84,7 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
         ),
         infeasible=planned.infeasible,
         binding=planned.binding,
-        reasons=explain.model(world, planned, ahead),
+        reasons=explain.model(planned, ahead),
     )
     return decision, memory
 

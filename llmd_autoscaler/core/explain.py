@@ -18,9 +18,7 @@ def targets(
     world: World, planned: Plan, numbers: Mapping[str, int], rates: tuple[Array, Forecast]
 ) -> tuple[TargetDecision, ...]:
     """Each target's number with its load and reasons."""
-    return tuple(
-        _target(world, target, planned, numbers[target.name], rates) for target in world.targets
-    )
+    return tuple(_target(target, planned, numbers[target.name], rates) for target in world.targets)
 
 
 def _target(
@@ -36,12 +34,11 @@ def _target(
         tier_s=planned.tier_s[target.name],
         load=load,
         utilization=planned.work[target.name] / carried if carried > 0.0 else None,
-        reasons=(_reason(world, target, planned, (wanted, desired, load), rates),),
+        reasons=(_reason(target, planned, (wanted, desired, load), rates),),
     )
 
 
 def _reason(
-    world: World,
     target: TargetState,
     planned: Plan,
     numbers: tuple[int, int, float],
@@ -77,7 +74,7 @@ def _tier_text(tier_s: float) -> str:
     return f" at tier {tier_s * 1000:.0f}ms" if math.isfinite(tier_s) else ""
 
 
-def model(world: World, planned: Plan, ahead: Forecast) -> tuple[Reason, ...]:
+def model(planned: Plan, ahead: Forecast) -> tuple[Reason, ...]:
     """Reasons that concern the model as a whole."""
     if planned.infeasible:
         return tuple(Reason(ReasonCode.INFEASIBLE, i.text) for i in planned.infeasible)

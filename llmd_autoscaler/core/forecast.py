@@ -25,6 +25,8 @@ CANDIDATES: tuple[tuple[float, float], ...] = (
 )
 # The demand that a decision must carry is judged over this window: shorter is noise of single arrivals.
 REALISED_S = 60.0
+# A candidate that was replayed less often than this is not trusted.
+MIN_REPLAYED = 8
 # Errors before any was seen: a tenth either way, worth this many observations.
 PRIOR_ERRORS = np.exp(
     0.10 * np.array([-1.64, -1.04, -0.67, -0.39, -0.13, 0.13, 0.39, 0.67, 1.04, 1.64])
@@ -65,7 +67,7 @@ def forecast(
     starts = memory.times_s[memory.times_s + horizon_s + 0.5 * REALISED_S <= now_s]
     for candidate in CANDIDATES:
         ratios = _replay(memory.times_s, series, starts, horizon_s, candidate)
-        score = float(np.mean(np.abs(np.log(ratios)))) if len(ratios) >= 8 else np.inf
+        score = float(np.mean(np.abs(np.log(ratios)))) if len(ratios) >= MIN_REPLAYED else np.inf
         if score < best_score:
             best, best_errors, best_score = candidate, ratios, score
     window_s, damping = best
@@ -94,7 +96,7 @@ def _trend_factor(
 ) -> Array:
     """By how much a candidate's trend changes its level by the horizon; bounded to a third and three times."""
     window_s, damping = candidate
-    if len(times_s) < 2 or damping == 0.0:
+    if len(times_s) <= 1 or damping == 0.0:
         return np.ones(len(at_s))
     half = 0.5 * window_s
     late = _rate(times_s, series, at_s - half, at_s)

@@ -219,7 +219,8 @@ def _solve(cost: Array, upper: Array, is_integer: NDArray[np.bool_], rows: _Rows
     lp.integrality_ = [
         highspy.HighsVarType.kInteger if i else highspy.HighsVarType.kContinuous for i in is_integer
     ]
-    solver = highspy.Highs()
+    # The public class prints a banner when it is made (1.16), whatever the options: a CLI's output is not its place.
+    solver = highspy._core._Highs()  # noqa: SLF001
     solver.setOptionValue("output_flag", False)
     solver.setOptionValue("threads", 1)
     solver.setOptionValue("mip_rel_gap", GAP_FRAC)

@@ -185,7 +185,7 @@ def _infeasible(
         if beyond:
             k = int(beyond[0])
             bounds = {unreachable_bound(t.profile, qos, isl[k], osl[k]) for t in world.targets}
-            bound = sorted(bounds - {""})[0] if bounds - {""} else "tpot"
+            bound = min(bounds - {""}) if bounds - {""} else "tpot"
             text = f"{qos.name}: prompts of {isl[k]:.0f} tokens miss {bound} on an idle instance of every target"
             found.append(Infeasible(qos.name, bound, shed, text))
         else:

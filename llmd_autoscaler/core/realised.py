@@ -30,7 +30,9 @@ class Outcomes:
     def attainment(self) -> Array:
         """(class,) attained ÷ ended; NaN where none ended."""
         total = self.counts.sum(axis=1)
-        return np.divide(self.counts[:, 0], total, out=np.full(len(total), np.nan), where=total > 0)
+        return np.asarray(
+            np.divide(self.counts[:, 0], total, out=np.full(len(total), np.nan), where=total > 0)
+        )
 
     def worst(self) -> tuple[str, ...]:
         """(class,) the bound that was missed most; "" where none was."""

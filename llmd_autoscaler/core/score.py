@@ -1,5 +1,6 @@
 """How results are scored: attainment, GPU-hours, scaling events, reversals; each defined once, here."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,9 @@ def attainment(classes: Sequence[QosClass], answers: Answers) -> Array:
     flags = attained(classes, answers)
     arrived = np.bincount(answers.class_of, minlength=len(classes)).astype(np.float64)
     kept = np.bincount(answers.class_of, weights=flags, minlength=len(classes))
-    return np.divide(kept, arrived, out=np.full(len(classes), np.nan), where=arrived > 0)
+    return np.asarray(
+        np.divide(kept, arrived, out=np.full(len(classes), np.nan), where=arrived > 0)
+    )
 
 
 def keeps_slo(classes: Sequence[QosClass], attained_frac: Array) -> bool:
@@ -119,7 +122,7 @@ def reversals(events: Sequence[ScalingEvent]) -> int:
     """Events of one object that go back on the one before within ten minutes."""
     return sum(
         1
-        for before, after in zip(events, events[1:], strict=False)
+        for before, after in itertools.pairwise(events)
         if (before.after - before.before) * (after.after - after.before) < 0
         and after.at_s - before.at_s <= REVERSAL_WITHIN_S
     )

@@ -143,7 +143,7 @@ class TrafficMemory:
 
     def rate_qps(self, window_s: float) -> Array:
         """(class,) arrivals a second over the last window, or over what was seen of it."""
-        if len(self.times_s) < 2:
+        if len(self.times_s) <= 1:
             return np.zeros(self.arrived.shape[1])
         end_s = float(self.times_s[-1])
         start_s = max(end_s - window_s, float(self.times_s[0]))
@@ -197,6 +197,6 @@ def traffic_mix(shapes: CountSnapshot) -> TrafficMix:
 
 
 def _mean(total: Array, count: Array, otherwise: Array) -> Array:
-    """total / count, or the other value where nothing was counted."""
+    """The mean, or the other value where nothing was counted."""
     fallback = np.broadcast_to(otherwise, total.shape).astype(np.float64).copy()
     return np.divide(total, count, out=fallback, where=count > 0)

@@ -83,9 +83,9 @@ class Policy:
     """The knobs of a decision; one set of defaults serves all models."""
 
     # Demand is provisioned at this quantile of the forecast's own errors (benchmarks/local: other seeds and days).
-    quantile: float = 0.9
+    quantile: float = 0.6
     # A smaller fleet is taken only when it would have done for so long: about two lead times of a large model.
-    scale_in_window_s: float = 300.0
+    scale_in_window_s: float = 240.0
     # The oracle's sample for tables and for verification.
     n_table_requests: int = 6000
     n_verify_requests: int = 3000

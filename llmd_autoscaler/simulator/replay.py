@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -129,5 +129,5 @@ def _record(
 def _published_s(when: str) -> float:
     """A time as published, `2023-11-16 18:15:46.6805900`, in seconds: seven decimals are one too many for Python."""
     moment, _, fraction = when.partition(".")
-    base = datetime.strptime(moment, "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
+    base = datetime.strptime(moment, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     return base.timestamp() + (float(f"0.{fraction}") if fraction else 0.0)

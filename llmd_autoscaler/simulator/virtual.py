@@ -26,9 +26,11 @@ from llmd_autoscaler.simulator.hpa import HpaSpec, Metric, MetricSpec, Scale, de
 from llmd_autoscaler.simulator.hpa_behavior import (
     Behavior,
     History,
-    Policy as HpaPolicy,
     PolicyKind,
     Rules,
+)
+from llmd_autoscaler.simulator.hpa_behavior import (
+    Policy as HpaPolicy,
 )
 from llmd_autoscaler.simulator.replay import Replay
 from llmd_autoscaler.simulator.virtual_fleet import VirtualFleet

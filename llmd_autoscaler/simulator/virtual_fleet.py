@@ -11,11 +11,14 @@ from llmd_autoscaler.core import plan
 from llmd_autoscaler.core.engine import fleet as fleets
 from llmd_autoscaler.core.engine.compiled import as_float_row, as_int_row, int_row
 from llmd_autoscaler.core.engine.state import (
+    FIRST_AT,
     HEAD,
+    LAST_AT,
     N_RUNNING,
     TAIL,
     Fleet,
     Requests,
+    column,
     install,
     new_fleet,
     new_requests,
@@ -193,8 +196,8 @@ class VirtualFleet:
             class_of=self.replay.class_of,
             isl=self.replay.isl,
             osl=self.replay.osl,
-            first_s=np.array(self._requests.first_at, dtype=np.float64),
-            last_s=np.array(self._requests.last_at, dtype=np.float64),
+            first_s=column(self._requests, FIRST_AT),
+            last_s=column(self._requests, LAST_AT),
         )
 
     def spans_s(self, target: str, until_s: float) -> list[tuple[float, float, int]]:
@@ -210,7 +213,7 @@ class VirtualFleet:
         counted = self._counted
         new = np.arange(counted.n_arrived, self._n_served)
         waiting = np.concatenate([counted.pending, new])
-        last_s = np.array(self._requests.last_at, dtype=np.float64)[waiting]
+        last_s = column(self._requests, LAST_AT)[waiting]
         done = waiting[last_s <= self.now_s]
         snapshot, outcomes = counted.snapshot, counted.outcomes
         self._counted = _Counted(
@@ -220,6 +223,11 @@ class VirtualFleet:
             pending=waiting[last_s > self.now_s],
         )
         return self._counted.snapshot, self._counted.outcomes
+
+    def true_counts(self) -> CountSnapshot:
+        """The counters that the whole replay will have made: for those who know the future."""
+        everything = np.arange(len(self.replay.at_s))
+        return self._new_counts(everything, everything)
 
     def _new_counts(self, arrived: NDArray[np.int64], done: NDArray[np.int64]) -> CountSnapshot:
         """The counters of some arrivals and completions alone."""

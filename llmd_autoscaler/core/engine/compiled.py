@@ -8,7 +8,7 @@ Rules for editors: kernels index rows, never slice them; no exceptions inside; i
 """
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
@@ -17,14 +17,15 @@ import numpy as np
 FloatRow = list[float]
 IntRow = list[int]
 
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 IS_COMPILED: bool = not numba.config.DISABLE_JIT
 
 
-def kernel(function: Kernel) -> Kernel:
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a kernel on its first call and keep the machine code on disk (NUMBA_CACHE_DIR)."""
-    return cast(Kernel, numba.njit(cache=True, error_model="numpy")(function))
+    return cast("Callable[P, R]", numba.njit(cache=True, error_model="numpy")(function))
 
 
 def float_row(n: int, value: float = 0.0) -> FloatRow:

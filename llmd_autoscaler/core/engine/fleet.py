@@ -11,14 +11,19 @@ from typing import NamedTuple
 from llmd_autoscaler.core.engine.compiled import FloatRow, IntRow, kernel
 from llmd_autoscaler.core.engine.kernel import advance, submit
 from llmd_autoscaler.core.engine.state import (
+    COMPUTED,
     EVENT_AT,
     HEAD,
+    ISL,
     KV_TOKENS,
+    N_RECORD,
+    OSL,
     PER_ATTENTION,
     PER_CONTEXT,
     PER_DECODE,
     PER_PREFILL,
     QUEUE_SIZE,
+    REQUEST_WORK_S,
     TAIL,
     WORK_S,
     Fleet,
@@ -110,10 +115,10 @@ def serve(
         if best < 0 or not takes(fleet.ints[best], traffic.isl[r] + traffic.osl[r]):
             refused += 1
             continue
-        requests.isl[r] = traffic.isl[r]
-        requests.osl[r] = traffic.osl[r]
-        requests.computed[r] = 0
-        requests.work_s[r] = best_work
+        requests[r * N_RECORD + ISL] = traffic.isl[r]
+        requests[r * N_RECORD + OSL] = traffic.osl[r]
+        requests[r * N_RECORD + COMPUTED] = 0
+        requests[r * N_RECORD + REQUEST_WORK_S] = best_work
         submit(
             fleet.floats[best],
             fleet.ints[best],

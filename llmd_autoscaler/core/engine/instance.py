@@ -7,10 +7,15 @@ from llmd_autoscaler.core.engine import kernel
 from llmd_autoscaler.core.engine.state import (
     ADMITTED,
     BUSY_S,
+    COMPUTED,
     CONTEXT,
     EVENT_AT,
+    FIRST_AT,
     HEAD,
+    ISL,
+    JOINED,
     KV_RESERVED,
+    LAST_AT,
     LOG_API_AT,
     LOG_API_STEPS,
     LOG_AT,
@@ -20,11 +25,17 @@ from llmd_autoscaler.core.engine.state import (
     LOG_RATE_S,
     LOG_STEP,
     LOG_STEP_S,
+    N_LOG,
     N_LOGGED,
+    N_RECORD,
     N_RUNNING,
     N_STEPS,
     N_TOKENS,
+    OSL,
     QUEUE_SIZE,
+    QUEUED_AT,
+    REQUEST_WORK_S,
+    SCHEDULED_AT,
     TAIL,
     new_fleet,
     new_requests,
@@ -89,12 +100,14 @@ class Engine:
         if not self._free or self._ints[TAIL] - self._ints[HEAD] >= QUEUE_SIZE:
             raise PlanError(f"{QUEUE_SIZE} requests wait already")
         slot = self._free.pop()
-        columns = self._requests
-        columns.isl[slot], columns.osl[slot] = isl, osl
-        columns.computed[slot] = min(hit_tokens, isl - 1)
-        columns.work_s[slot] = 0.0
-        columns.scheduled_at[slot] = columns.first_at[slot] = columns.last_at[slot] = math.inf
-        kernel.submit(self._floats, self._ints, self._ring, self._log, columns, slot, arrival_s)
+        requests = self._requests
+        requests[slot * N_RECORD + ISL], requests[slot * N_RECORD + OSL] = isl, osl
+        requests[slot * N_RECORD + COMPUTED] = min(hit_tokens, isl - 1)
+        requests[slot * N_RECORD + REQUEST_WORK_S] = 0.0
+        requests[slot * N_RECORD + SCHEDULED_AT] = requests[slot * N_RECORD + FIRST_AT] = requests[
+            slot * N_RECORD + LAST_AT
+        ] = math.inf
+        kernel.submit(self._floats, self._ints, self._ring, self._log, requests, slot, arrival_s)
         return slot
 
     def advance(self, until_s: float) -> None:
@@ -108,13 +121,13 @@ class Engine:
 
         The engine must have been advanced to `until_s`.
         """
-        columns = self._requests
-        first_at = float(columns.first_at[request])
+        requests = self._requests
+        first_at = float(requests[request * N_RECORD + FIRST_AT])
         if first_at > until_s:
             return []
         out = [first_at] if after == 0 else []
-        first_step = int(columns.joined[request])
-        for token in range(max(after, 1) + 1, int(columns.osl[request]) + 1):
+        first_step = int(requests[request * N_RECORD + JOINED])
+        for token in range(max(after, 1) + 1, int(requests[request * N_RECORD + OSL]) + 1):
             at = self._step_delivered_at(first_step + token - 1)
             if at > until_s:
                 break
@@ -125,7 +138,8 @@ class Engine:
         """When the tokens of a step reach the client, by the log of segments."""
         n_logged = int(self._ints[N_LOGGED])
         for back in range(1, min(n_logged, LOG_ENTRIES) + 1):
-            entry = self._log[(n_logged - back) & (LOG_ENTRIES - 1)]
+            start = ((n_logged - back) & (LOG_ENTRIES - 1)) * N_LOG
+            entry = self._log[start : start + N_LOG]
             if entry[LOG_FROM] < step:
                 break
         else:
@@ -138,7 +152,7 @@ class Engine:
 
     def is_finished(self, request: int) -> bool:
         """Whether the last token is out, or the request was aborted."""
-        return self._requests.last_at[request] < math.inf
+        return self._requests[request * N_RECORD + LAST_AT] < math.inf
 
     def abort(self, request: int, *, now_s: float) -> None:
         """End a request whose client has left; the engine must have been advanced to `now_s`."""
@@ -153,12 +167,12 @@ class Engine:
 
     def timings(self, request: int) -> RequestTimings:
         """When a request passed the stations."""
-        columns = self._requests
+        requests = self._requests
         return RequestTimings(
-            queued_s=float(columns.queued_at[request]),
-            scheduled_s=float(columns.scheduled_at[request]),
-            first_token_s=float(columns.first_at[request]),
-            last_token_s=float(columns.last_at[request]),
+            queued_s=float(requests[request * N_RECORD + QUEUED_AT]),
+            scheduled_s=float(requests[request * N_RECORD + SCHEDULED_AT]),
+            first_token_s=float(requests[request * N_RECORD + FIRST_AT]),
+            last_token_s=float(requests[request * N_RECORD + LAST_AT]),
         )
 
     def snapshot(self) -> EngineSnapshot:
@@ -175,6 +189,8 @@ class Engine:
 
     def _prefilling_tokens(self) -> int:
         """Prompt tokens in the KV cache of requests that have no token yet."""
-        n, columns = self._ints, self._requests
+        n, requests = self._ints, self._requests
         positions = range(int(n[HEAD]), int(n[ADMITTED]))
-        return sum(int(columns.computed[self._ring[p & (QUEUE_SIZE - 1)]]) for p in positions)
+        return sum(
+            int(requests[self._ring[p & (QUEUE_SIZE - 1)] * N_RECORD + COMPUTED]) for p in positions
+        )

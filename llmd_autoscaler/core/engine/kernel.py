@@ -27,13 +27,18 @@ from llmd_autoscaler.core.engine.state import (
     BACKLOG_S,
     BASE,
     BUSY_S,
+    COMPUTED,
     CONTEXT,
     EVENT_AT,
+    FIRST_AT,
     GROWTH_S,
     HEAD,
     HEAP_SIZE,
+    ISL,
+    JOINED,
     KV_RESERVED,
     KV_TOKENS,
+    LAST_AT,
     LAST_QUEUED_AT,
     LATENCY,
     LATENCY_PER_TOKEN,
@@ -51,11 +56,14 @@ from llmd_autoscaler.core.engine.state import (
     MAX_SEQS,
     MAX_SLOTS,
     N_DECODE,
+    N_LOG,
     N_LOGGED,
     N_PREFILLED,
+    N_RECORD,
     N_RUNNING,
     N_STEPS,
     N_TOKENS,
+    OSL,
     PER_ATTENTION,
     PER_CONTEXT,
     PER_DECODE,
@@ -63,6 +71,9 @@ from llmd_autoscaler.core.engine.state import (
     PREFILL_TOKENS,
     PREVIOUS_AT,
     QUEUE_SIZE,
+    QUEUED_AT,
+    REQUEST_WORK_S,
+    SCHEDULED_AT,
     SEGMENT_AT,
     SEGMENT_STEPS,
     SLOT_BITS,
@@ -101,8 +112,7 @@ def steps_until(f: FloatRow, until_s: float) -> int:
 @kernel
 def drained_s(backlog_s: float, work_s: float, elapsed_s: float) -> float:
     """The API server's backlog after some work came and some time went; never below 0."""
-    left = backlog_s + work_s - elapsed_s
-    return left if left > 0.0 else 0.0
+    return max(0.0, backlog_s + work_s - elapsed_s)
 
 
 @kernel
@@ -141,29 +151,37 @@ def pop(heap: IntRow, n: IntRow) -> int:
 
 
 @kernel
-def log_segment(f: FloatRow, n: IntRow, log: list[FloatRow], from_steps: int) -> None:
+def log_segment(f: FloatRow, n: IntRow, log: FloatRow, from_steps: int) -> None:
     """Note how the present segment runs from one of its steps on, for those who stream its tokens."""
-    entry = log[n[N_LOGGED] & (n[LOG_SIZE] - 1)]
-    entry[LOG_STEP] = n[N_STEPS]
-    entry[LOG_AT] = f[SEGMENT_AT]
-    entry[LOG_STEP_S] = f[STEP_S]
-    entry[LOG_GROWTH_S] = f[GROWTH_S]
-    entry[LOG_FROM] = n[N_STEPS] + from_steps
-    entry[LOG_BACKLOG_S] = f[BACKLOG_S]
-    entry[LOG_API_AT] = f[API_AT]
-    entry[LOG_API_STEPS] = n[API_STEPS]
-    entry[LOG_RATE_S] = n[N_DECODE] * f[API_PER_TOKEN]
+    entry = (n[N_LOGGED] & (n[LOG_SIZE] - 1)) * N_LOG
+    log[entry + LOG_STEP] = n[N_STEPS]
+    log[entry + LOG_AT] = f[SEGMENT_AT]
+    log[entry + LOG_STEP_S] = f[STEP_S]
+    log[entry + LOG_GROWTH_S] = f[GROWTH_S]
+    log[entry + LOG_FROM] = n[N_STEPS] + from_steps
+    log[entry + LOG_BACKLOG_S] = f[BACKLOG_S]
+    log[entry + LOG_API_AT] = f[API_AT]
+    log[entry + LOG_API_STEPS] = n[API_STEPS]
+    log[entry + LOG_RATE_S] = n[N_DECODE] * f[API_PER_TOKEN]
     n[N_LOGGED] += 1
+
+
+@kernel
+def total_tokens(requests: Requests, slot: int) -> int:
+    """Prompt and answer together: the KV memory that a request holds."""
+    return int(requests[slot * N_RECORD + ISL] + requests[slot * N_RECORD + OSL])
 
 
 @kernel
 def release(f: FloatRow, n: IntRow, requests: Requests, slot: int) -> None:
     """Give back what a running request held."""
-    n[KV_RESERVED] -= requests.isl[slot] + requests.osl[slot]
+    n[KV_RESERVED] -= total_tokens(requests, slot)
     n[N_RUNNING] -= 1
     # Exactly 0 when nothing is in flight: sums of floats do not return to it by themselves.
     f[WORK_S] = (
-        f[WORK_S] - requests.work_s[slot] if n[N_RUNNING] > 0 or n[ADMITTED] < n[TAIL] else 0.0
+        f[WORK_S] - requests[slot * N_RECORD + REQUEST_WORK_S]
+        if n[N_RUNNING] > 0 or n[ADMITTED] < n[TAIL]
+        else 0.0
     )
 
 
@@ -185,22 +203,26 @@ def finish_segment(f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests:
     f[CONTEXT] += decodes * steps
     while n[HEAP_SIZE] > 0 and (heap[0] >> SLOT_BITS) <= n[N_STEPS]:
         slot = pop(heap, n) & SLOT_MASK
-        requests.last_at[slot] = at + delay_s
+        requests[slot * N_RECORD + LAST_AT] = at + delay_s
         n[N_DECODE] -= 1
-        f[CONTEXT] -= requests.isl[slot] + requests.osl[slot]
+        f[CONTEXT] -= total_tokens(requests, slot)
         release(f, n, requests, slot)
     for _ in range(n[N_PREFILLED]):
         slot = ring[n[HEAD] & RING_MASK]
         n[HEAD] += 1
-        requests.first_at[slot] = at + delay_s
-        requests.joined[slot] = n[N_STEPS]
-        if requests.osl[slot] == 1:
-            requests.last_at[slot] = at + delay_s
+        requests[slot * N_RECORD + FIRST_AT] = at + delay_s
+        requests[slot * N_RECORD + JOINED] = n[N_STEPS]
+        if requests[slot * N_RECORD + OSL] == 1:
+            requests[slot * N_RECORD + LAST_AT] = at + delay_s
             release(f, n, requests, slot)
         else:
             n[N_DECODE] += 1
-            f[CONTEXT] += requests.isl[slot] + 1
-            push(heap, n, ((n[N_STEPS] + requests.osl[slot] - 1) << SLOT_BITS) | slot)
+            f[CONTEXT] += requests[slot * N_RECORD + ISL] + 1
+            push(
+                heap,
+                n,
+                ((n[N_STEPS] + int(requests[slot * N_RECORD + OSL]) - 1) << SLOT_BITS) | slot,
+            )
     f[BACKLOG_S] = (
         delay_s
         + (decodes if steps > 0 else 0) * f[API_PER_TOKEN]
@@ -219,9 +241,9 @@ def may_admit(f: FloatRow, n: IntRow, requests: Requests, slot: int) -> bool:
     # With nothing left to run, the next step was not scheduled ahead: an arrival is seen at once.
     seen_at = f[PREVIOUS_AT] if n[N_DECODE] > 0 or n[ADMITTED] > n[HEAD] else f[SEGMENT_AT]
     return (
-        requests.queued_at[slot] <= seen_at
+        requests[slot * N_RECORD + QUEUED_AT] <= seen_at
         and n[N_RUNNING] < n[MAX_SEQS]
-        and n[KV_RESERVED] + requests.isl[slot] + requests.osl[slot] <= n[KV_TOKENS]
+        and n[KV_RESERVED] + total_tokens(requests, slot) <= n[KV_TOKENS]
     )
 
 
@@ -238,15 +260,16 @@ def prefill(f: FloatRow, n: IntRow, ring: IntRow, requests: Requests) -> float:
                 break
             n[ADMITTED] += 1
             n[N_RUNNING] += 1
-            n[KV_RESERVED] += requests.isl[slot] + requests.osl[slot]
-            requests.scheduled_at[slot] = f[SEGMENT_AT]
-        before = requests.computed[slot]
-        chunk = min(requests.isl[slot] - before, budget)
+            n[KV_RESERVED] += total_tokens(requests, slot)
+            requests[slot * N_RECORD + SCHEDULED_AT] = f[SEGMENT_AT]
+        before = int(requests[slot * N_RECORD + COMPUTED])
+        isl = int(requests[slot * N_RECORD + ISL])
+        chunk = min(isl - before, budget)
         attention += chunk * (before + 0.5 * chunk)
-        requests.computed[slot] = before + chunk
+        requests[slot * N_RECORD + COMPUTED] = before + chunk
         budget -= chunk
         n[PREFILL_TOKENS] += chunk
-        if before + chunk < requests.isl[slot]:
+        if before + chunk < isl:
             break
         n[N_PREFILLED] += 1
         position += 1
@@ -278,16 +301,20 @@ def compose(f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests: Reques
         f[GROWTH_S] = 0.0
         waits = n[ADMITTED] < n[TAIL]
         f[EVENT_AT] = (
-            max(at, requests.queued_at[ring[n[ADMITTED] & RING_MASK]]) if waits else math.inf
+            max(at, requests[ring[n[ADMITTED] & RING_MASK] * N_RECORD + QUEUED_AT])
+            if waits
+            else math.inf
         )
 
 
 @kernel
 def stop_for(f: FloatRow, n: IntRow, requests: Requests, slot: int) -> None:
     """Shorten a decode segment so that it ends where a waiting request can enter."""
-    if requests.queued_at[slot] <= f[PREVIOUS_AT]:
+    if requests[slot * N_RECORD + QUEUED_AT] <= f[PREVIOUS_AT]:
         return  # seen and not admitted: only a sequence that ends makes room
-    n[SEGMENT_STEPS] = min(n[SEGMENT_STEPS], steps_until(f, requests.queued_at[slot]) + 1)
+    n[SEGMENT_STEPS] = min(
+        n[SEGMENT_STEPS], steps_until(f, requests[slot * N_RECORD + QUEUED_AT]) + 1
+    )
 
 
 @kernel
@@ -296,7 +323,7 @@ def advance(
     n: IntRow,
     heap: IntRow,
     ring: IntRow,
-    log: list[FloatRow],
+    log: FloatRow,
     requests: Requests,
     until_s: float,
 ) -> None:
@@ -313,7 +340,7 @@ def submit(
     f: FloatRow,
     n: IntRow,
     ring: IntRow,
-    log: list[FloatRow],
+    log: FloatRow,
     requests: Requests,
     slot: int,
     at: float,
@@ -331,14 +358,15 @@ def submit(
     work_s = (done - n[API_STEPS]) * (n[N_DECODE] * f[API_PER_TOKEN])
     backlog_s = drained_s(f[BACKLOG_S], work_s, at - f[API_AT])
     queued_at = max(
-        at + backlog_s + f[LATENCY] + f[LATENCY_PER_TOKEN] * requests.isl[slot], f[LAST_QUEUED_AT]
+        at + backlog_s + f[LATENCY] + f[LATENCY_PER_TOKEN] * requests[slot * N_RECORD + ISL],
+        f[LAST_QUEUED_AT],
     )
     f[BACKLOG_S] = backlog_s + f[API_PER_REQUEST]
     f[API_AT] = at
     n[API_STEPS] = done
     f[LAST_QUEUED_AT] = queued_at
-    f[WORK_S] += requests.work_s[slot]
-    requests.queued_at[slot] = queued_at
+    f[WORK_S] += requests[slot * N_RECORD + REQUEST_WORK_S]
+    requests[slot * N_RECORD + QUEUED_AT] = queued_at
     was_empty = n[ADMITTED] == n[TAIL]
     ring[n[TAIL] & RING_MASK] = slot
     n[TAIL] += 1
@@ -362,22 +390,22 @@ def abort(
             for later in range(position, n[TAIL] - 1):
                 ring[later & RING_MASK] = ring[(later + 1) & RING_MASK]
             n[TAIL] -= 1
-            f[WORK_S] -= requests.work_s[slot]
-            requests.last_at[slot] = at
+            f[WORK_S] -= requests[slot * N_RECORD + REQUEST_WORK_S]
+            requests[slot * N_RECORD + LAST_AT] = at
             return
     osl = 1
-    if requests.first_at[slot] < math.inf:
+    if requests[slot * N_RECORD + FIRST_AT] < math.inf:
         done = min(steps_until(f, at), n[SEGMENT_STEPS] - 1)
         end = n[N_STEPS] + done + 1
-        osl = end - requests.joined[slot] + 1
-        if osl >= requests.osl[slot]:
+        osl = end - int(requests[slot * N_RECORD + JOINED]) + 1
+        if osl >= requests[slot * N_RECORD + OSL]:
             return  # ends there anyway
         drop(heap, n, slot)
         push(heap, n, (end << SLOT_BITS) | slot)
         n[SEGMENT_STEPS] = done + 1
         f[EVENT_AT] = boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], done + 1)
-    n[KV_RESERVED] -= requests.osl[slot] - osl
-    requests.osl[slot] = osl
+    n[KV_RESERVED] -= int(requests[slot * N_RECORD + OSL]) - osl
+    requests[slot * N_RECORD + OSL] = osl
 
 
 @kernel

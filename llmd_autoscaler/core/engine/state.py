@@ -1,19 +1,22 @@
 """The state of simulated instances: what stands in which column of their rows.
 
 An instance is one row of floats and one of integers, a heap of the steps at which its decode
-sequences end, and a ring of requests that wait or are being prefilled. Requests are columns shared by
-all instances of a fleet, indexed by a slot number.
+sequences end, and a ring of requests that wait or are being prefilled. Requests are records shared by
+all instances of a fleet, found by a slot number.
 """
 
 import math
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from llmd_autoscaler.core.engine.compiled import (
+    IS_COMPILED,
     FloatRow,
     IntRow,
     float_row,
     float_table,
-    int_row,
     int_table,
 )
 from llmd_autoscaler.core.variant import EngineProfile
@@ -88,18 +91,23 @@ MAX_SLOTS = 1 << SLOT_BITS
 QUEUE_SIZE = 1 << 14
 
 
-class Requests(NamedTuple):
-    """Columns over request slots."""
+# --- fields of a request's record ---------------------------------------------------------------
+# All records stand in one row of floats, a record after the other: one cache line a request, and no
+# object whose references the compiled code would have to count. Whole numbers below 2^53 are exact.
+(
+    QUEUED_AT,  # when the engine got it, past the front end
+    SCHEDULED_AT,  # first step that computes its prompt
+    FIRST_AT,  # delivery of the first token; inf until then
+    LAST_AT,  # delivery of the last token; inf until then
+    REQUEST_WORK_S,  # expected engine seconds, as the router counts them
+    ISL,
+    OSL,
+    COMPUTED,  # prompt tokens computed or found in the prefix cache
+    JOINED,  # step that gave the first token
+    N_RECORD,
+) = range(10)
 
-    queued_at: FloatRow  # when the engine got it, past the front end
-    scheduled_at: FloatRow  # first step that computes its prompt
-    first_at: FloatRow  # delivery of the first token; inf until then
-    last_at: FloatRow  # delivery of the last token; inf until then
-    work_s: FloatRow  # expected engine seconds, as the router counts them
-    isl: IntRow
-    osl: IntRow
-    computed: IntRow  # prompt tokens computed or found in the prefix cache
-    joined: IntRow  # step that gave the first token
+Requests = FloatRow
 
 
 class Fleet(NamedTuple):
@@ -109,22 +117,22 @@ class Fleet(NamedTuple):
     ints: list[IntRow]
     heaps: list[IntRow]
     rings: list[IntRow]
-    logs: list[list[FloatRow]]
+    logs: list[FloatRow]
 
 
 def new_requests(n_slots: int) -> Requests:
-    """Columns for `n_slots` requests."""
-    return Requests(
-        queued_at=float_row(n_slots),
-        scheduled_at=float_row(n_slots, math.inf),
-        first_at=float_row(n_slots, math.inf),
-        last_at=float_row(n_slots, math.inf),
-        work_s=float_row(n_slots),
-        isl=int_row(n_slots),
-        osl=int_row(n_slots),
-        computed=int_row(n_slots),
-        joined=int_row(n_slots),
-    )
+    """Records of `n_slots` requests that have not come yet."""
+    requests = float_row(n_slots * N_RECORD)
+    for field in (SCHEDULED_AT, FIRST_AT, LAST_AT):
+        requests[field::N_RECORD] = (
+            np.full(n_slots, math.inf) if IS_COMPILED else [math.inf] * n_slots
+        )
+    return requests
+
+
+def column(requests: Requests, field: int) -> NDArray[np.float64]:
+    """A copy of one field of all records: (slot,)."""
+    return np.array(requests[field::N_RECORD], dtype=np.float64)
 
 
 def new_fleet(profiles: list[EngineProfile], *, now_s: float, log_size: int = 0) -> Fleet:
@@ -138,20 +146,12 @@ def new_fleet(profiles: list[EngineProfile], *, now_s: float, log_size: int = 0)
         ints=int_table(n, N_INTS),
         heaps=int_table(n, max((p.max_num_seqs for p in profiles), default=1) + 1),
         rings=int_table(n, QUEUE_SIZE),
-        logs=_log_tables(n, max(1, log_size)),
+        logs=float_table(n, max(1, log_size) * N_LOG),
     )
     for i, profile in enumerate(profiles):
         install(fleet, i, profile, now_s=now_s)
         fleet.ints[i][LOG_SIZE] = log_size
     return fleet
-
-
-def _log_tables(n: int, log_size: int) -> list[list[FloatRow]]:
-    """Tables (instance, entry, column): one block in compiled form."""
-    flat = float_table(n * log_size, N_LOG)
-    if isinstance(flat, list):
-        return [flat[i * log_size : (i + 1) * log_size] for i in range(n)]
-    return flat.reshape(n, log_size, N_LOG)  # type: ignore[unreachable]  # numpy in compiled form
 
 
 def install(fleet: Fleet, i: int, profile: EngineProfile, *, now_s: float) -> None:

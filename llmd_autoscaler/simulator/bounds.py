@@ -1,0 +1,119 @@
+"""Bounds with hindsight: the best fleet that never changes, and a policy that knows the next lead time's traffic."""
+
+import asyncio
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmd_autoscaler.core import demand, plan
+from llmd_autoscaler.core.load import work_s
+from llmd_autoscaler.core.score import keeps_slo
+from llmd_autoscaler.core.tables import tables
+from llmd_autoscaler.core.traffic import traffic_mix
+from llmd_autoscaler.core.world import World
+from llmd_autoscaler.errors import InfeasibleError
+from llmd_autoscaler.simulator.virtual import HPA_SYNC_S, Result, Setup, Static, new_fleet, play
+from llmd_autoscaler.simulator.virtual_fleet import VirtualFleet
+
+# Fleets tried at most: with several targets the cheapest mixes first.
+MOST_FLEETS = 200
+# The look-ahead policy sizes for each of these pieces of the horizon: shorter is noise of single arrivals.
+PIECE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaticFleet:
+    """The cheapest fleet that keeps every class's percentile on this very traffic."""
+
+    numbers: Mapping[str, int]
+    result: Result
+
+
+def best_static(setup: Setup) -> StaticFleet:
+    """Find it by trying fleets from the cheapest up.
+
+    Raises: InfeasibleError: none within the limits keeps the SLO.
+    """
+    sizes = [range(max(t.min_instances, 1), t.max_instances + 1) for t in setup.targets]
+    fleets = sorted(
+        itertools.product(*sizes),
+        key=lambda ms: sum(m * t.usd_per_hour for m, t in zip(ms, setup.targets, strict=True)),
+    )
+    for numbers in fleets[:MOST_FLEETS]:
+        named = {t.name: m for t, m in zip(setup.targets, numbers, strict=True)}
+        result = asyncio.run(play(setup, new_fleet(setup, named), Static(named)))
+        if keeps_slo(setup.classes, result.attainment):
+            return StaticFleet(named, result)
+    names = ", ".join(f"{t.max_instances} x {t.name}" for t in setup.targets)
+    raise InfeasibleError(
+        f"no static fleet up to {names} keeps the SLO of every class on this traffic"
+    )
+
+
+class _LookAhead:
+    """Numbers from the arrivals of the coming lead time, exactly as they will be."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        counter = VirtualFleet(
+            setup.classes,
+            setup.targets,
+            setup.replay,
+            start={t.name: 1 for t in setup.targets},
+            seed=setup.seed,
+        )
+        self._shapes = counter.true_counts()
+        self._mix = traffic_mix(self._shapes)
+        self._numbers = dict(setup.start)
+        self._tables = tables(
+            {},
+            setup.targets,
+            setup.classes,
+            (self._rates(0.0, math.inf), self._mix, self._shapes),
+            setup.policy,
+        )
+
+    def _rates(
+        self, start_s: float, end_s: float
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """(class, isl) arrivals a second within an interval."""
+        at_s, class_of = self._setup.replay.at_s, self._setup.replay.class_of
+        end_s = min(end_s, self._setup.replay.duration_s)
+        inside = (at_s >= start_s) & (at_s <= end_s)
+        n = np.bincount(class_of[inside], minlength=len(self._setup.classes))
+        return np.asarray((n / max(end_s - start_s, 1.0))[:, None] * self._mix.share)
+
+    async def tick(self, now_s: float) -> None:
+        """The cheapest numbers that carry each piece of the horizon."""
+        setup = self._setup
+        horizon_s = max(t.lead.p90_s for t in setup.targets) + HPA_SYNC_S + setup.tick.period_s
+        most = {t.name: t.min_instances for t in setup.targets}
+        for start_s in np.arange(now_s, now_s + horizon_s, PIECE_S):
+            if start_s >= setup.replay.duration_s:
+                break
+            for name, m in self._wanted(float(start_s)).items():
+                most[name] = max(most[name], m)
+        self._numbers = most
+
+    def _wanted(self, start_s: float) -> dict[str, int]:
+        setup = self._setup
+        rates = self._rates(start_s, start_s + PIECE_S)
+        if rates.sum() <= 0.0:
+            return {}
+        work = work_s(setup.targets[0].profile, self._mix)
+        world = World(start_s, "model", setup.classes, setup.targets, {})
+        cells = demand.cells(setup.classes, rates.sum(axis=1), self._mix.share, work)
+        return plan.plan(world, cells, self._mix, self._tables).instances
+
+    def served(self, target: str, now_s: float) -> int | None:
+        """The number of the last tick."""
+        del now_s
+        return self._numbers[target]
+
+
+def look_ahead(setup: Setup) -> Result:
+    """What a policy that knows the traffic of the next lead time comes to: a bound, never a competitor."""
+    return asyncio.run(play(setup, new_fleet(setup), _LookAhead(setup)))

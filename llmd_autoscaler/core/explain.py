@@ -22,7 +22,7 @@ def targets(
 
 
 def _target(
-    world: World, target: TargetState, planned: Plan, desired: int, rates: tuple[Array, Forecast]
+    target: TargetState, planned: Plan, desired: int, rates: tuple[Array, Forecast]
 ) -> TargetDecision:
     wanted = planned.instances[target.name]
     load = load_of(planned, target.name, target.max_instances)

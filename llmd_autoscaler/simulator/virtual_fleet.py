@@ -29,7 +29,7 @@ from llmd_autoscaler.core.shapes import EDGES_TOKENS, N_BINS
 from llmd_autoscaler.core.slo import QosClass, Timing, missed_bound
 from llmd_autoscaler.core.traffic import CountSnapshot
 from llmd_autoscaler.core.world import Route, TargetState
-from llmd_autoscaler.simulator.deployment import Deployment, StartUp, ended, reconcile
+from llmd_autoscaler.simulator.deployment import Deployment, Instance, StartUp, ended, reconcile
 from llmd_autoscaler.simulator.replay import Replay
 
 # Rows beyond twice the limit of instances: those that drain while others start.
@@ -135,25 +135,26 @@ class VirtualFleet:
 
     def _settle(self) -> None:
         """Bring engines in line with pods: ready ones serve, drained ones that are empty go."""
-        for g, (name, deployment) in enumerate(self.deployments.items()):
-            for instance in deployment.instances:
-                if instance.gone_s is not None:
-                    continue
-                row = self._row.get(instance.name)
-                if row is None and instance.is_ready(self.now_s):
-                    row = self._row[instance.name] = self._free.pop()
-                    install(self._fleet, row, self.targets[name].profile, now_s=self.now_s)
-                    self._target_of[row] = g
-                if row is not None:
-                    self._is_routable[row] = int(instance.is_ready(self.now_s))
-                if instance.draining_since_s is not None and (row is None or self._is_empty(row)):
-                    self.deployments[name] = ended(
-                        self.deployments[name], instance.name, self.now_s
-                    )
-                    if row is not None:
-                        self._free.append(self._row.pop(instance.name))
+        for g, name in enumerate(self.targets):
+            for instance in self.deployments[name].instances:
+                if instance.gone_s is None:
+                    self._settle_instance(g, name, instance)
         for g, deployment in enumerate(self.deployments.values()):
             self._routing.n_routable[g] = deployment.n_ready(self.now_s)
+
+    def _settle_instance(self, g: int, name: str, instance: Instance) -> None:
+        """One pod's engine: made when ready, out of routing when draining, given back when empty."""
+        row = self._row.get(instance.name)
+        if row is None and instance.is_ready(self.now_s):
+            row = self._row[instance.name] = self._free.pop()
+            install(self._fleet, row, self.targets[name].profile, now_s=self.now_s)
+            self._target_of[row] = g
+        if row is not None:
+            self._is_routable[row] = int(instance.is_ready(self.now_s))
+        if instance.draining_since_s is not None and (row is None or self._is_empty(row)):
+            self.deployments[name] = ended(self.deployments[name], instance.name, self.now_s)
+            if row is not None:
+                self._free.append(self._row.pop(instance.name))
 
     def _is_empty(self, row: int) -> bool:
         """Whether an engine has nothing left to do."""

@@ -13,9 +13,11 @@ from llmd_autoscaler.core.engine.kernel import advance, submit
 from llmd_autoscaler.core.engine.state import (
     COMPUTED,
     EVENT_AT,
+    FIRST_AT,
     HEAD,
     ISL,
     KV_TOKENS,
+    LAST_AT,
     N_RECORD,
     OSL,
     PER_ATTENTION,
@@ -24,6 +26,7 @@ from llmd_autoscaler.core.engine.state import (
     PER_PREFILL,
     QUEUE_SIZE,
     REQUEST_WORK_S,
+    SCHEDULED_AT,
     TAIL,
     WORK_S,
     Fleet,
@@ -115,6 +118,10 @@ def serve(
         if best < 0 or not takes(fleet.ints[best], traffic.isl[r] + traffic.osl[r]):
             refused += 1
             continue
+        # A record may be used again: nothing of its last request may show through.
+        requests[r * N_RECORD + SCHEDULED_AT] = math.inf
+        requests[r * N_RECORD + FIRST_AT] = math.inf
+        requests[r * N_RECORD + LAST_AT] = math.inf
         requests[r * N_RECORD + ISL] = traffic.isl[r]
         requests[r * N_RECORD + OSL] = traffic.osl[r]
         requests[r * N_RECORD + COMPUTED] = 0

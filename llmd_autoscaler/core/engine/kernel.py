@@ -18,6 +18,7 @@ when a token comes out of the engine delays its delivery.
 import math
 
 from llmd_autoscaler.core.engine.compiled import FloatRow, IntRow, kernel
+from llmd_autoscaler.core.engine.heap import SLOT_MASK, drop, pop, push
 from llmd_autoscaler.core.engine.state import (
     ADMITTED,
     API_AT,
@@ -54,7 +55,6 @@ from llmd_autoscaler.core.engine.state import (
     LOG_STEP_S,
     MAX_BATCHED,
     MAX_SEQS,
-    MAX_SLOTS,
     N_DECODE,
     N_LOG,
     N_LOGGED,
@@ -84,7 +84,6 @@ from llmd_autoscaler.core.engine.state import (
 )
 
 RING_MASK = QUEUE_SIZE - 1
-SLOT_MASK = MAX_SLOTS - 1
 
 
 @kernel
@@ -113,41 +112,6 @@ def steps_until(f: FloatRow, until_s: float) -> int:
 def drained_s(backlog_s: float, work_s: float, elapsed_s: float) -> float:
     """The API server's backlog after some work came and some time went; never below 0."""
     return max(0.0, backlog_s + work_s - elapsed_s)
-
-
-@kernel
-def push(heap: IntRow, n: IntRow, key: int) -> None:
-    """Add a key to the heap of finishing steps."""
-    i = n[HEAP_SIZE]
-    n[HEAP_SIZE] = i + 1
-    while i > 0:
-        parent = (i - 1) >> 1
-        if heap[parent] <= key:
-            break
-        heap[i] = heap[parent]
-        i = parent
-    heap[i] = key
-
-
-@kernel
-def pop(heap: IntRow, n: IntRow) -> int:
-    """Take the smallest key."""
-    top = heap[0]
-    size = n[HEAP_SIZE] - 1
-    n[HEAP_SIZE] = size
-    key = heap[size]
-    i = 0
-    child = 1
-    while child < size:
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if key <= heap[child]:
-            break
-        heap[i] = heap[child]
-        i = child
-        child = 2 * i + 1
-    heap[i] = key
-    return top
 
 
 @kernel
@@ -406,15 +370,3 @@ def abort(
         f[EVENT_AT] = boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], done + 1)
     n[KV_RESERVED] -= int(requests[slot * N_RECORD + OSL]) - osl
     requests[slot * N_RECORD + OSL] = osl
-
-
-@kernel
-def drop(heap: IntRow, n: IntRow, slot: int) -> None:
-    """Take one request's key out of the heap: all others are pushed anew."""
-    size = n[HEAP_SIZE]
-    n[HEAP_SIZE] = 0
-    for i in range(size):
-        # push writes at most at position HEAP_SIZE <= i, which has been read
-        key = heap[i]
-        if key & SLOT_MASK != slot:
-            push(heap, n, key)

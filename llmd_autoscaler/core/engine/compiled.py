@@ -62,3 +62,8 @@ def as_int_row(values: "np.typing.ArrayLike") -> IntRow:
     """A copy of some integers as a row."""
     array = np.array(values, dtype=np.int64)
     return cast(IntRow, array if IS_COMPILED else array.tolist())
+
+
+def as_list(row: FloatRow, n: int) -> list[float]:
+    """The first n values of a row as Python floats."""
+    return np.asarray(row[:n]).tolist() if IS_COMPILED else row[:n]

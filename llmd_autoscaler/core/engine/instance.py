@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from llmd_autoscaler.core.engine import kernel
+from llmd_autoscaler.core.engine import kernel, log
+from llmd_autoscaler.core.engine.compiled import as_list, float_row
 from llmd_autoscaler.core.engine.state import (
     ADMITTED,
     BUSY_S,
@@ -16,17 +17,6 @@ from llmd_autoscaler.core.engine.state import (
     JOINED,
     KV_RESERVED,
     LAST_AT,
-    LOG_API_AT,
-    LOG_API_STEPS,
-    LOG_AT,
-    LOG_BACKLOG_S,
-    LOG_FROM,
-    LOG_GROWTH_S,
-    LOG_RATE_S,
-    LOG_STEP,
-    LOG_STEP_S,
-    N_LOG,
-    N_LOGGED,
     N_RECORD,
     N_RUNNING,
     N_STEPS,
@@ -46,6 +36,8 @@ from llmd_autoscaler.errors import PlanError
 # Segments that can be looked up again: two a request at most, and a reader comes by every 20 ms.
 LOG_ENTRIES = 1 << 15
 N_SLOTS = 2 * QUEUE_SIZE
+# Tokens that are stamped in one call.
+N_STAMPS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +71,7 @@ class Engine:
         self._floats, self._ints = fleet.floats[0], fleet.ints[0]
         self._heap, self._ring, self._log = fleet.heaps[0], fleet.rings[0], fleet.logs[0]
         self._requests = new_requests(N_SLOTS)
+        self._stamps = float_row(N_STAMPS)
         self._free = list(range(N_SLOTS - 1, -1, -1))
 
     @property
@@ -121,34 +114,20 @@ class Engine:
 
         The engine must have been advanced to `until_s`.
         """
-        requests = self._requests
-        first_at = float(requests[request * N_RECORD + FIRST_AT])
+        requests, record = self._requests, request * N_RECORD
+        first_at = float(requests[record + FIRST_AT])
         if first_at > until_s:
             return []
         out = [first_at] if after == 0 else []
-        first_step = int(requests[request * N_RECORD + JOINED])
-        for token in range(max(after, 1) + 1, int(requests[request * N_RECORD + OSL]) + 1):
-            at = self._step_delivered_at(first_step + token - 1)
-            if at > until_s:
+        step = int(requests[record + JOINED]) + max(after, 1)
+        last_step = int(requests[record + JOINED] + requests[record + OSL]) - 1
+        while step <= last_step:
+            n = log.stamps(self._ints, self._log, (step, last_step), until_s, self._stamps)
+            out += as_list(self._stamps, n)
+            if n < len(self._stamps):
                 break
-            out.append(at)
+            step += n
         return out
-
-    def _step_delivered_at(self, step: int) -> float:
-        """When the tokens of a step reach the client, by the log of segments."""
-        n_logged = int(self._ints[N_LOGGED])
-        for back in range(1, min(n_logged, LOG_ENTRIES) + 1):
-            start = ((n_logged - back) & (LOG_ENTRIES - 1)) * N_LOG
-            entry = self._log[start : start + N_LOG]
-            if entry[LOG_FROM] < step:
-                break
-        else:
-            return math.inf
-        steps = step - int(entry[LOG_STEP])
-        at = kernel.boundary_s(entry[LOG_AT], entry[LOG_STEP_S], entry[LOG_GROWTH_S], steps)
-        earlier_s = (steps - 1 - entry[LOG_API_STEPS]) * entry[LOG_RATE_S]
-        delay_s = kernel.drained_s(entry[LOG_BACKLOG_S], earlier_s, at - entry[LOG_API_AT])
-        return float(at + delay_s)
 
     def is_finished(self, request: int) -> bool:
         """Whether the last token is out, or the request was aborted."""

@@ -19,6 +19,8 @@ import math
 
 from llmd_autoscaler.core.engine.compiled import FloatRow, IntRow, kernel
 from llmd_autoscaler.core.engine.heap import SLOT_MASK, drop, pop, push
+from llmd_autoscaler.core.engine.log import log_segment
+from llmd_autoscaler.core.engine.series import boundary_s, drained_s
 from llmd_autoscaler.core.engine.state import (
     ADMITTED,
     API_AT,
@@ -43,21 +45,10 @@ from llmd_autoscaler.core.engine.state import (
     LAST_QUEUED_AT,
     LATENCY,
     LATENCY_PER_TOKEN,
-    LOG_API_AT,
-    LOG_API_STEPS,
-    LOG_AT,
-    LOG_BACKLOG_S,
-    LOG_FROM,
-    LOG_GROWTH_S,
-    LOG_RATE_S,
     LOG_SIZE,
-    LOG_STEP,
-    LOG_STEP_S,
     MAX_BATCHED,
     MAX_SEQS,
     N_DECODE,
-    N_LOG,
-    N_LOGGED,
     N_PREFILLED,
     N_RECORD,
     N_RUNNING,
@@ -87,12 +78,6 @@ RING_MASK = QUEUE_SIZE - 1
 
 
 @kernel
-def boundary_s(at: float, step_s: float, growth_s: float, steps: int) -> float:
-    """When a number of steps from `at` are done: an arithmetic series."""
-    return at + steps * step_s + growth_s * (steps * (steps - 1)) * 0.5
-
-
-@kernel
 def steps_until(f: FloatRow, until_s: float) -> int:
     """The first boundary of the present segment at or after a time, as its number of steps."""
     wait_s = until_s - f[SEGMENT_AT]
@@ -106,28 +91,6 @@ def steps_until(f: FloatRow, until_s: float) -> int:
     while steps > 0 and boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], steps - 1) >= until_s:
         steps -= 1
     return steps
-
-
-@kernel
-def drained_s(backlog_s: float, work_s: float, elapsed_s: float) -> float:
-    """The API server's backlog after some work came and some time went; never below 0."""
-    return max(0.0, backlog_s + work_s - elapsed_s)
-
-
-@kernel
-def log_segment(f: FloatRow, n: IntRow, log: FloatRow, from_steps: int) -> None:
-    """Note how the present segment runs from one of its steps on, for those who stream its tokens."""
-    entry = (n[N_LOGGED] & (n[LOG_SIZE] - 1)) * N_LOG
-    log[entry + LOG_STEP] = n[N_STEPS]
-    log[entry + LOG_AT] = f[SEGMENT_AT]
-    log[entry + LOG_STEP_S] = f[STEP_S]
-    log[entry + LOG_GROWTH_S] = f[GROWTH_S]
-    log[entry + LOG_FROM] = n[N_STEPS] + from_steps
-    log[entry + LOG_BACKLOG_S] = f[BACKLOG_S]
-    log[entry + LOG_API_AT] = f[API_AT]
-    log[entry + LOG_API_STEPS] = n[API_STEPS]
-    log[entry + LOG_RATE_S] = n[N_DECODE] * f[API_PER_TOKEN]
-    n[N_LOGGED] += 1
 
 
 @kernel

@@ -21,6 +21,7 @@ from llmd_autoscaler.core.world import (
     TargetState,
     World,
 )
+from llmd_autoscaler.errors import PlanError
 
 Array = NDArray[np.float64]
 
@@ -52,16 +53,15 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
     ahead = forecast(traffic, weights, horizon_s=lead_s, quantile=policy.quantile)
     wanted_qps = np.maximum(qps, ahead.quantile_qps)
     rates = wanted_qps[:, None] * mix.share
-    known = (
-        memory.tables
-        if rates.sum() <= 0.0
-        else tables(
-            memory.tables, world.targets, world.classes, (rates, mix, traffic.shapes), policy
-        )
-    )
-    memory = dataclasses.replace(memory, tables=known)
     if rates.sum() <= 0.0:
         return _idle(world, memory, mix, policy)
+    try:
+        known = tables(memory.tables, world, (rates, mix, traffic.shapes), policy)
+    except PlanError as error:
+        return _held(
+            world, Reason(ReasonCode.WARMING_UP, f"{error}: the last decision holds")
+        ), memory
+    memory = dataclasses.replace(memory, tables=known)
     cells = demand.cells(world.classes, wanted_qps, mix.share, work)
     planned = plan.plan(world, cells, mix, known)
     memory, numbers = _stabilize(world, memory, planned.instances, policy)

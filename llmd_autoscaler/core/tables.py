@@ -10,7 +10,8 @@ from llmd_autoscaler.core.load import work_s
 from llmd_autoscaler.core.sample import draw
 from llmd_autoscaler.core.slo import QosClass
 from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix
-from llmd_autoscaler.core.world import Policy, TableEntry, TargetState
+from llmd_autoscaler.core.world import Policy, TableEntry, TargetState, World
+from llmd_autoscaler.errors import PlanError
 
 Array = NDArray[np.float64]
 Tables = Mapping[tuple[str, float], TableEntry]
@@ -21,6 +22,16 @@ def tiers(classes: Sequence[QosClass]) -> tuple[float, ...]:
     return tuple(sorted({qos.bounds.tpot_max_s for qos in classes}))
 
 
+def needed_tiers(
+    targets: Sequence[TargetState], classes: Sequence[QosClass], rates: Array
+) -> tuple[float, ...]:
+    """The tiers that a plan can differ by: a single target serves all, so its tier is the strictest in demand."""
+    if len(targets) > 1:
+        return tiers(classes)
+    asked = [qos for qos, rate in zip(classes, rates.sum(axis=1), strict=True) if rate > 0.0]
+    return tiers(asked or classes)[:1]
+
+
 def rides(qos: QosClass, tier_s: float) -> bool:
     """Whether a class may ride on a tier: its own or a stricter one."""
     return qos.bounds.tpot_max_s >= tier_s
@@ -28,25 +39,31 @@ def rides(qos: QosClass, tier_s: float) -> bool:
 
 def tables(
     known: Tables,
-    targets: Sequence[TargetState],
-    classes: tuple[QosClass, ...],
+    world: World,
     traffic: tuple[Array, TrafficMix, CountSnapshot],
     policy: Policy,
 ) -> Tables:
     """A table for every target and tier, those that still hold taken over.
 
     Args: traffic: (class, isl) rates, their mix and the counts that it was made from.
+    Raises: PlanError: a table is missing and none may be made in this tick.
     """
+    targets, classes = world.targets, world.classes
     rates = traffic[0]
     found: dict[tuple[str, float], TableEntry] = {}
     made: dict[tuple[object, ...], TableEntry] = {}
     for target in targets:
-        for tier_s in tiers(classes):
+        for tier_s in needed_tiers(targets, classes, rates):
             entry = known.get((target.name, tier_s))
             work = work_s(target.profile, traffic[1])
             riding = np.array([rides(qos, tier_s) for qos in classes])
-            print_ = fingerprint(rates * riding[:, None], work)
-            if entry is None or not _still_holds(entry, target, classes, print_, policy):
+            now = fingerprint(rates * riding[:, None], work)
+            if not world.may_tabulate:
+                if entry is None or not _is_for(entry, target, classes):
+                    raise PlanError(
+                        f"the capacity of {target.name} is being tabulated, other models first"
+                    )
+            elif entry is None or not _still_holds(entry, target, classes, now, policy):
                 key = (target.profile, tier_s, target.max_instances)
                 entry = made.get(key) or _made(
                     target, classes, tier_s, (rates * riding[:, None], *traffic[1:]), policy
@@ -72,12 +89,7 @@ def _still_holds(
     policy: Policy,
 ) -> bool:
     """Whether a table was made for the same promise and about the same traffic."""
-    if (entry.profile, entry.classes) != (
-        target.profile,
-        classes,
-    ) or entry.most < target.max_instances:
-        return False
-    if entry.cell_work.shape != now.shape:
+    if not _is_for(entry, target, classes):
         return False
     share_moved = np.abs(entry.cell_work[:, 0] - now[:, 0]).max(initial=0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -85,6 +97,14 @@ def _still_holds(
             np.where(now[:, 1] > 0, entry.cell_work[:, 1] / now[:, 1] - 1.0, 0.0)
         ).max(initial=0.0)
     return bool(share_moved <= policy.table_drift_frac and work_moved <= policy.table_drift_frac)
+
+
+def _is_for(entry: TableEntry, target: TargetState, classes: tuple[QosClass, ...]) -> bool:
+    """Whether a table was made for this variant, this promise and so many instances."""
+    return (entry.profile, entry.classes) == (
+        target.profile,
+        classes,
+    ) and entry.most >= target.max_instances
 
 
 def _made(

@@ -76,6 +76,7 @@ class World:
         default_factory=dict
     )  # accelerators that this model may use, by kind
     reaction_s: float = 30.0  # from a decision to the start of a pod: tick, watch and HPA sync
+    may_tabulate: bool = True  # False: other models' tables come first in this tick
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,13 +68,9 @@ class _LookAhead:
         self._shapes = counter.true_counts()
         self._mix = traffic_mix(self._shapes)
         self._numbers = dict(setup.start)
-        self._tables = tables(
-            {},
-            setup.targets,
-            setup.classes,
-            (self._rates(0.0, math.inf), self._mix, self._shapes),
-            setup.policy,
-        )
+        world = World(0.0, "model", setup.classes, setup.targets, {})
+        traffic = (self._rates(0.0, math.inf), self._mix, self._shapes)
+        self._tables = tables({}, world, traffic, setup.policy)
 
     def _rates(
         self, start_s: float, end_s: float

@@ -163,10 +163,8 @@ def finish_segment(f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests:
 
 
 @kernel
-def may_admit(f: FloatRow, n: IntRow, requests: Requests, slot: int) -> bool:
-    """Whether the first of the queue enters the batch at this boundary."""
-    # With nothing left to run, the next step was not scheduled ahead: an arrival is seen at once.
-    seen_at = f[PREVIOUS_AT] if n[N_DECODE] > 0 or n[ADMITTED] > n[HEAD] else f[SEGMENT_AT]
+def may_admit(f: FloatRow, n: IntRow, requests: Requests, slot: int, seen_at: float) -> bool:
+    """Whether the first of the queue enters the batch at this boundary, if it had come by a time."""
     return (
         requests[slot * N_RECORD + QUEUED_AT] <= seen_at
         and n[N_RUNNING] < n[MAX_SEQS]
@@ -180,10 +178,13 @@ def prefill(f: FloatRow, n: IntRow, ring: IntRow, requests: Requests) -> float:
     budget = n[MAX_BATCHED] - n[N_DECODE]
     attention = 0.0
     position = n[HEAD]
+    # With nothing left to run, the next step was not scheduled ahead: arrivals are seen at once.
+    is_busy = n[N_DECODE] > 0 or n[ADMITTED] > n[HEAD]
+    seen_at = f[PREVIOUS_AT] if is_busy else f[SEGMENT_AT]
     while budget > 0 and position < n[TAIL]:
         slot = ring[position & RING_MASK]
         if position == n[ADMITTED]:
-            if not may_admit(f, n, requests, slot):
+            if not may_admit(f, n, requests, slot, seen_at):
                 break
             n[ADMITTED] += 1
             n[N_RUNNING] += 1
@@ -263,6 +264,18 @@ def advance(
 
 
 @kernel
+def backlog_after_s(f: FloatRow, n: IntRow, done: int, at: float) -> float:
+    """The API server's backlog at a time within the step that follows `done` steps of the segment."""
+    if done <= n[API_STEPS]:
+        return drained_s(f[BACKLOG_S], 0.0, at - f[API_AT])
+    # The tokens of the last step came when it ended: time before that cannot have taken them away.
+    step_at = boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], done)
+    rate_s = n[N_DECODE] * f[API_PER_TOKEN]
+    met_s = drained_s(f[BACKLOG_S], (done - 1 - n[API_STEPS]) * rate_s, step_at - f[API_AT])
+    return drained_s(met_s, rate_s, at - step_at)
+
+
+@kernel
 def submit(
     f: FloatRow,
     n: IntRow,
@@ -282,8 +295,7 @@ def submit(
         if boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], done) > at:
             done -= 1
         done = min(max(done, n[API_STEPS]), n[SEGMENT_STEPS] - 1)
-    work_s = (done - n[API_STEPS]) * (n[N_DECODE] * f[API_PER_TOKEN])
-    backlog_s = drained_s(f[BACKLOG_S], work_s, at - f[API_AT])
+    backlog_s = backlog_after_s(f, n, done, at)
     queued_at = max(
         at + backlog_s + f[LATENCY] + f[LATENCY_PER_TOKEN] * requests[slot * N_RECORD + ISL],
         f[LAST_QUEUED_AT],

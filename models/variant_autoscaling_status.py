@@ -72,6 +72,9 @@ class VariantAutoscalingStatus(WireModel):
         alias="decisionID",
         description="The ServiceLevel's decision that this is part of.",
     )
+    decided_at_s: Timestamp | None = Field(
+        default=None, alias="decidedAt", description="When it was made."
+    )
     valid_until_s: Timestamp | None = Field(
         default=None,
         alias="validUntil",

@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 POINTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 # Rates are searched to this fraction: the noise of 4,000 requests at the 99th percentile is of that size.
 RATE_TOLERANCE_FRAC = 0.01
+# Less than this share of the engine is nothing: requests so far apart meet an idle instance, and still miss.
+LEAST_SHARE = 1e-3
 # The first requests meet an empty fleet; they are simulated and not scored.
 WARM_UP_FRAC = 0.15
 
@@ -97,9 +99,12 @@ def _highest_rate(
     m: int,
     bracket: tuple[float, float],
 ) -> float:
-    """The highest rate at which m instances still keep every class's percentile."""
+    """The highest rate at which m instances still keep every class's percentile; 0 where none is low enough."""
     low, high = bracket
+    least = LEAST_SHARE * high
     while high - low > RATE_TOLERANCE_FRAC * high:
+        if high < least:
+            return 0.0
         middle = 0.5 * (low + high)
         if keeps_slo(classes, fleet_attainment([profile] * m, classes, sample, middle)):
             low = middle
@@ -115,7 +120,7 @@ def free_routing(
     routing = fleets.Routing(
         rule_of=int_row(n_classes * N_BINS, -1),
         fraction=float_table(n_rules, n_targets),
-        served=float_table(n_rules, n_targets),
+        passes=float_table(n_rules, n_targets + 1),
         target_of=int_row(len(target_of)),
         is_routable=int_row(len(target_of), 1),
         n_routable=int_row(n_targets),

@@ -1,8 +1,8 @@
 """A fleet under recorded traffic: who serves each arrival, and what the engines make of it.
 
-The rule of the router, compiled: a request goes to the target that lags most behind its fraction, and
-there to the instance with the least expected work (`router.pick` is the same rule on live numbers; a
-test holds them together).
+The rule of the router, compiled: a request goes to the target that was given least for its fraction,
+and there to the instance with the least expected work (`router.pick` is the same rule on live numbers;
+a test holds them together).
 """
 
 import math
@@ -53,7 +53,7 @@ class Routing(NamedTuple):
         IntRow  # (class * N_BINS + bin) -> row of `fraction`, or -1: least expected work over all
     )
     fraction: list[FloatRow]  # (rule, target)
-    served: list[FloatRow]  # (rule, target) requests so far, which the fractions are held to
+    passes: list[FloatRow]  # (rule, target + 1) given so far ÷ fraction; last, the latest choice's
     target_of: IntRow  # (instance)
     is_routable: IntRow  # (instance) 0 or 1
     n_routable: IntRow  # (target)
@@ -73,19 +73,25 @@ def expected_work_s(f: FloatRow, isl: int, osl: float, hit: int) -> float:
 
 @kernel
 def pick_target(routing: Routing, rule: int) -> int:
-    """The target that lags most behind its fraction among those that can serve; -1: any may."""
+    """The target that was given least for its fraction among those that can serve; -1: any may.
+
+    Stride scheduling: one that could not serve for a while comes back level with the others, and is
+    not owed what it missed.
+    """
     best = -1
     least = math.inf
     fractions = routing.fraction[rule]
-    served = routing.served[rule]
-    for target in range(len(routing.n_routable)):
+    passes = routing.passes[rule]
+    level = len(routing.n_routable)
+    for target in range(level):
         if fractions[target] > 0.0 and routing.n_routable[target] > 0:
-            share = (served[target] + 1.0) / fractions[target]
-            if share < least:
-                least = share
+            given = max(passes[target], passes[level])
+            if given < least or (given == least and fractions[target] > fractions[best]):
+                least = given
                 best = target
     if best >= 0:
-        served[best] += 1.0
+        passes[level] = least
+        passes[best] = least + 1.0 / fractions[best]
     return best
 
 

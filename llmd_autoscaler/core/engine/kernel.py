@@ -323,7 +323,10 @@ def submit(
 def abort(
     f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests: Requests, slot: int, at: float
 ) -> None:
-    """End a request whose client has left: a waiting one at once, a running one at the next boundary."""
+    """End a request whose client has left: a waiting one at once, a decoding one with the step scheduled already.
+
+    One that is being prefilled ends with its first token: its prompt is computed to the end.
+    """
     for position in range(n[ADMITTED], n[TAIL]):
         if ring[position & RING_MASK] == slot:
             for later in range(position, n[TAIL] - 1):
@@ -331,6 +334,10 @@ def abort(
             n[TAIL] -= 1
             f[WORK_S] -= requests[slot * N_RECORD + REQUEST_WORK_S]
             requests[slot * N_RECORD + LAST_AT] = at
+            if position == n[ADMITTED] and n[SEGMENT_STEPS] > 0:
+                # It may have been what did not fit: whoever stands behind it is looked at soon.
+                n[SEGMENT_STEPS] = min(n[SEGMENT_STEPS], steps_until(f, at) + 1)
+                f[EVENT_AT] = boundary_s(f[SEGMENT_AT], f[STEP_S], f[GROWTH_S], n[SEGMENT_STEPS])
             return
     osl = 1
     if requests[slot * N_RECORD + FIRST_AT] < math.inf:

@@ -1,0 +1,161 @@
+"""The statuses that a publication and the troubles beside it come to. Pure."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from llmd_autoscaler.controller.events import Notice
+from llmd_autoscaler.controller.json_object import Json
+from llmd_autoscaler.controller.ports import ModelView, Publication, Trouble
+from llmd_autoscaler.controller.readings import Key
+from llmd_autoscaler.controller.view import LEVEL, VARIANT, Picture, Placed
+from llmd_autoscaler.core.world import ReasonCode, TargetDecision, TargetState
+from llmd_autoscaler.translate.condition import (
+    FALSE,
+    TRUE,
+    UNKNOWN,
+    Finding,
+    Truth,
+    with_findings,
+)
+from llmd_autoscaler.translate.status import Seen, Served, service_level_status
+from llmd_autoscaler.translate.stored import stored_desired
+from llmd_autoscaler.translate.variant_status import Stamp, Subject, variant_status
+
+Stored = Callable[[str, Key], Json]  # kind, key -> the status as it stands
+
+_UNKNOWN_REASONS = {"NoTargets"}
+_NOT_READY = {ReasonCode.NOT_OBSERVED, ReasonCode.WARMING_UP}
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWrite:
+    """One status as it should stand, and what to tell people if it does not yet."""
+
+    kind: str
+    key: Key
+    status: dict[str, object]
+    notices: tuple[Notice, ...] = ()
+
+
+def published(publication: Publication, found: Picture, stored: Stored) -> Iterator[StatusWrite]:
+    """The statuses of one model: its VariantAutoscalings first, what the HPA waits for."""
+    view, decision = publication.view, publication.decision
+    namespace = view.key.namespace
+    # whole seconds, as Kubernetes writes times; a decision that ends a moment early is renewed long before
+    decided_s, until_s = (
+        math.floor(publication.decided_at_s),
+        math.floor(publication.valid_until_s),
+    )
+    stamp = Stamp(publication.decision_id, float(decided_s), float(until_s))
+    ports: list[Served] = []
+    for state in view.targets:
+        key = (namespace, state.name)
+        target = found.targets.get(key)
+        if target is None:
+            continue  # gone since it was observed
+        decided = decision.target(state.name)
+        findings = (
+            _resolved(state, target.variant.scale_target.name),
+            _available(publication, state.name),
+            target.trust,
+            _optimized(decided),
+        )
+        before = stored(VARIANT, key)
+        subject = Subject(target.variant.generation, findings, before)
+        status = variant_status(state, decided, stamp, subject)
+        yield StatusWrite(VARIANT, key, status, tuple(_changed(decided, before)))
+        ports.append(Served(state, target.variant.port))
+    level = found.levels.get(view.key)
+    if level is None or level.name != view.service_level:
+        return
+    key = (namespace, level.name)
+    subject = Subject(level.generation, (_conflict(view),), stored(LEVEL, key))
+    seen = Seen(view.classes, publication.source, publication.realised)
+    yield StatusWrite(LEVEL, key, service_level_status(decision, stamp, subject, seen, ports))
+
+
+def troubled(found: Picture, stored: Stored, *, now_s: float) -> Iterator[StatusWrite]:
+    """The statuses of what cannot be acted on: its conditions, over what was decided before."""
+    acting = {(LEVEL, (key.namespace, level.name)) for key, level in found.levels.items()}
+    models = {model.key for model in found.view.models}
+    idle = {
+        (LEVEL, (key.namespace, level.name))
+        for key, level in found.levels.items()
+        if key not in models
+    }
+    by_object: dict[tuple[str, Key], list[Placed]] = {}
+    for placed in found.troubles:
+        where = (placed.trouble.kind, (placed.namespace, placed.trouble.name))
+        if where not in acting or where in idle:
+            by_object.setdefault(where, []).append(placed)
+    for (kind, key), placed_here in by_object.items():
+        findings = [_finding(placed.trouble) for placed in placed_here]
+        status = with_findings(stored(kind, key), findings, at_s=float(math.floor(now_s)))
+        notices = tuple(Notice(each.reason, each.message, is_warning=True) for each in findings)
+        yield StatusWrite(kind, key, status, notices)
+
+
+def _finding(trouble: Trouble) -> Finding:
+    truth: Truth = FALSE
+    if trouble.condition == "Conflict":
+        truth = TRUE
+    elif trouble.reason in _UNKNOWN_REASONS:
+        truth = UNKNOWN
+    return Finding(trouble.condition, truth, trouble.reason, trouble.message)
+
+
+def _resolved(state: TargetState, deployment: str) -> Finding:
+    message = f'Deployment "{deployment}": {state.n_ready} ready, {state.n_starting} starting, {state.n_draining} draining'
+    return Finding("TargetResolved", TRUE, "Resolved", message)
+
+
+def _available(publication: Publication, target: str) -> Finding:
+    """Whether the ready pods of a target could be asked."""
+    namespace = publication.view.key.namespace
+    why = dict(_named(publication.unreachable))
+    ready = [i.name for i in publication.view.instances if i.target == target and i.is_ready]
+    silent = [name for name in ready if f"{namespace}/{name}" in why]
+    type_ = "MetricsAvailable"
+    if not ready:
+        return Finding(type_, UNKNOWN, "NoReadyPods", "no pod is ready, so none could be asked")
+    answered = f"{len(ready) - len(silent)} of {len(ready)} ready pods answered"
+    if not silent:
+        return Finding(type_, TRUE, "AllAnswered", answered)
+    first = f"{answered}; {silent[0]}: {why[f'{namespace}/{silent[0]}']}"
+    if len(silent) == len(ready):
+        return Finding(type_, FALSE, "NoneAnswered", first)
+    return Finding(type_, TRUE, "SomeUnreachable", first)
+
+
+def _named(unreachable: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for each in unreachable:
+        name, _, why = each.partition(": ")
+        yield name, why
+
+
+def _optimized(decided: TargetDecision) -> Finding:
+    reason = decided.reasons[0]
+    truth = FALSE if reason.code in _NOT_READY else TRUE
+    return Finding("OptimizationReady", truth, str(reason.code), reason.message)
+
+
+def _conflict(view: ModelView) -> Finding:
+    mine = [
+        trouble
+        for trouble in view.troubles
+        if trouble.kind == LEVEL
+        and trouble.name == view.service_level
+        and trouble.condition == "Conflict"
+    ]
+    if mine:
+        return _finding(mine[0])
+    return Finding("Conflict", FALSE, "OnlyOne", "no other ServiceLevel names this model")
+
+
+def _changed(decided: TargetDecision, before: Json) -> Iterator[Notice]:
+    """The Event of a number that changes."""
+    if decided.desired != stored_desired(before):
+        reason = decided.reasons[0]
+        is_warning = reason.code in {ReasonCode.AT_LIMIT, ReasonCode.INFEASIBLE}
+        yield Notice(str(reason.code), reason.message, is_warning=is_warning)

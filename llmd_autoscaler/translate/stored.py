@@ -1,0 +1,73 @@
+"""What a stored status still tells a controller that starts again; what cannot be read there is nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from models.decision_id import DecisionId
+from models.timestamp import read_timestamp_s
+from models.variant_autoscaling_status import HistoryEntry
+
+N_HISTORY = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a target's number."""
+
+    at_s: float
+    before: int
+    after: int
+    code: str
+
+
+def stored_epoch(status: Mapping[str, object]) -> int:
+    """Leader epoch of a status's decision; 0 where there is none."""
+    return _decision(status).epoch
+
+
+def stored_desired(status: Mapping[str, object]) -> int:
+    """Instances last decided; 0 where nothing was."""
+    desired = status.get("desiredReplicas")
+    is_count = isinstance(desired, int) and not isinstance(desired, bool) and desired > 0
+    return desired if is_count and isinstance(desired, int) else 0
+
+
+def is_later(status: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Whether a status carries a later decision than another one."""
+    return _decision(status) > _decision(other)
+
+
+def stored_history(status: Mapping[str, object]) -> tuple[Change, ...]:
+    """The last changes, oldest first."""
+    listed = status.get("history")
+    changes = []
+    for each in listed if isinstance(listed, list) else []:
+        try:
+            entry = HistoryEntry.from_wire(each if isinstance(each, dict) else {}, is_tolerant=True)
+        except ValidationError:
+            continue
+        changes.append(Change(entry.at_s, entry.from_replicas, entry.to_replicas, entry.code))
+    return tuple(changes[-N_HISTORY:])
+
+
+def stored_ready_by_s(status: Mapping[str, object], group: str) -> float | None:
+    """When the starting instances of a group were said to serve."""
+    listed = status.get("groups")
+    for each in listed if isinstance(listed, list) else []:
+        if isinstance(each, dict) and each.get("name") == group:
+            at = each.get("readyBy")
+            try:
+                return read_timestamp_s(at) if isinstance(at, str) else None
+            except ValueError:
+                return None
+    return None
+
+
+def _decision(status: Mapping[str, object]) -> DecisionId:
+    text = status.get("decisionID")
+    try:
+        return DecisionId.parse(text) if isinstance(text, str) else DecisionId(0, 0)
+    except ValueError:
+        return DecisionId(0, 0)

@@ -1,13 +1,11 @@
 """The controller's own metrics, and its logs: one JSON line an event, one `tick_decided` a model and tick."""
 
-import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from structlog.typing import EventDict, WrappedLogger
 
 from llmd_autoscaler.core.realised import Outcomes
 from llmd_autoscaler.core.slo import QosClass
@@ -87,27 +85,6 @@ class Decided(Protocol):
     def realised(self) -> Outcomes | None:
         """What became of the requests."""
         ...
-
-
-def configure_logging(now_s: Callable[[], float]) -> None:
-    """JSON lines on stdout from here on; `at_s` is the process's clock."""
-
-    def stamp(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-        event["at_s"] = round(now_s(), 3)
-        return event
-
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            stamp,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(),
-        cache_logger_on_first_use=False,
-    )
 
 
 class Telemetry:

@@ -24,12 +24,14 @@ class TrafficSource(StrEnum):
 
 
 class Bound(StrEnum):
-    """A bound of an SLO."""
+    """What a class lacks: a bound of its SLO, room in the KV cache, or instances."""
 
     TTFT = "ttft"
     TPOT = "tpot"
     E2E = "e2e"
     DEADLINE = "deadline"
+    KV = "kv"
+    CAPACITY = "capacity"
 
 
 class Summary(WireModel):

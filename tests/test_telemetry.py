@@ -10,7 +10,8 @@ import structlog
 
 from llmd_autoscaler.controller.ports import ModelKey, ModelView, Publication
 from llmd_autoscaler.core.world import Reason, ReasonCode
-from llmd_autoscaler.telemetry import Telemetry, configure_logging
+from llmd_autoscaler.logs import configure_logging
+from llmd_autoscaler.telemetry import Telemetry
 from tests.translate.decisions import CLASSES, NOW_S, decided, decision, outcomes, target
 
 LABELS = 'model="m",namespace="llm"'

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from llmd_autoscaler.cli import controller, local, router, simulator, status, warm
 from llmd_autoscaler.cli.kernel_cache import kernel_cache
 from llmd_autoscaler.cli.parser import PROGRAM, Command, Commands, Parser
-from llmd_autoscaler.errors import AutoscalerError, ConfigError
+from llmd_autoscaler.errors import AutoscalerError
 
-_FAILED, _MISUSED, _INTERRUPTED = 1, 2, 130
+_FAILED, _INTERRUPTED = 2, 130
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -23,9 +23,6 @@ def run(arguments: Sequence[str]) -> int:
             stack.enter_context(kernel_cache())
         try:
             return command.run(given)
-        except ConfigError as error:
-            sys.stderr.write(f"{PROGRAM}: {error}\n")
-            return _MISUSED
         except AutoscalerError as error:
             sys.stderr.write(f"{PROGRAM}: {error}\n")
             return _FAILED

@@ -40,8 +40,8 @@ def add_to(commands: Commands) -> None:
 def _run(given: argparse.Namespace) -> int:
     from llmd_autoscaler.controller.process import run_controller  # noqa: PLC0415
     from llmd_autoscaler.core.world import Policy  # noqa: PLC0415
+    from llmd_autoscaler.logs import configure_logging  # noqa: PLC0415
     from llmd_autoscaler.settings import Settings, TickSettings  # noqa: PLC0415
-    from llmd_autoscaler.telemetry import configure_logging  # noqa: PLC0415
 
     clock = Clock.parse(given.clock)
     configure_logging(clock.now_s)

@@ -28,16 +28,19 @@ def add_to(commands: Commands) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     # each command imports its own program: a router must not pay for a solver
+    from llmd_autoscaler.logs import configure_logging  # noqa: PLC0415
     from llmd_autoscaler.router.process import run_router  # noqa: PLC0415
     from llmd_autoscaler.router.scorers import LEAST_WORK  # noqa: PLC0415
 
+    clock = Clock.parse(given.clock)
+    configure_logging(clock.now_s)
     asyncio.run(
         run_router(
             api=given.api,
             host=given.host,
             port=listening_port(given.host, given.port, default=PORT),
             namespace=given.namespace,
-            clock=Clock.parse(given.clock),
+            clock=clock,
             scorer=given.scorer or LEAST_WORK,
         )
     )

@@ -17,12 +17,11 @@ from llmd_autoscaler.controller.ports import (
 from llmd_autoscaler.core.decide import decide
 from llmd_autoscaler.core.realised import OutcomeMemory
 from llmd_autoscaler.core.world import Decision, Memory, Policy, World
-from llmd_autoscaler.errors import PlanError
 from llmd_autoscaler.settings import TickSettings
 
 # Models that may have their capacity tabulated in one tick: about 0.15 s each on one core, so that a
 # start with a hundred models never holds a tick up; the others keep their numbers until their turn.
-TABULATED_PER_TICK = 3
+TABULATED_PER_TICK = 2
 # A route that moved by less than this is not written for itself.
 ROUTE_STEP_FRAC = 0.05
 
@@ -112,9 +111,13 @@ class Loop:
         return now
 
     def _take_epoch(self, view: ClusterView) -> None:
-        """The epoch is fixed when leadership is gained: above every one that any status holds."""
-        if self._epoch == 0 and view.models:
-            self._epoch = max(model.stored_epoch for model in view.models) + 1
+        """The epoch is fixed when leadership is gained: above every one that any status holds.
+
+        A model that appears later may bring a higher one, from a cluster it was moved from: ours rises.
+        """
+        stored = max((model.stored_epoch for model in view.models), default=-1)
+        if stored >= 0 and (self._epoch == 0 or stored > self._epoch):
+            self._epoch = stored + 1
 
     def _decide_all(
         self, view: ClusterView, counts: Mapping[ModelKey, ModelCounts], now_s: float
@@ -128,10 +131,11 @@ class Loop:
             started = time.perf_counter()
             try:
                 publication = self._decide(model, counts.get(model.key), now_s)
-            except PlanError as error:
-                self._recorder.failed(
-                    "decide", f"{model.key.namespace}/{model.key.model_id}: {error}"
+            except Exception as error:  # noqa: BLE001 (a broken model never stops the others)
+                what = (
+                    f"{model.key.namespace}/{model.key.model_id}: {type(error).__name__}: {error}"
                 )
+                self._recorder.failed("decide", what)
                 continue
             self._recorder.decided(publication, time.perf_counter() - started)
             publications.append(publication)

@@ -4,7 +4,7 @@ A page names models, not namespaces: a controller of several namespaces that hol
 a router's counts for each of them. Run one controller a namespace there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmd_autoscaler.controller.ports import ModelKey
 from llmd_autoscaler.core.realised import BOUNDS, Outcomes
-from llmd_autoscaler.core.shapes import N_BINS, bin_named
+from llmd_autoscaler.core.shapes import EDGES_TOKENS, N_BINS
 from llmd_autoscaler.core.traffic import CountSnapshot
 from llmd_autoscaler.engines.router import RouterPage
 
@@ -29,77 +29,83 @@ class RouterCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ledger:
-    """A whole page; a model that the router has not seen yet has zeros."""
+    """A whole page: the models that the router has seen."""
 
     by_model: Mapping[ModelKey, RouterCounts]
     n_ignored: int  # cells of a model, class, edge or bound that we do not know
 
 
+_BIN_OF_EDGE = {edge: b for b, edge in enumerate(EDGES_TOKENS)}
+_BOUND_INDEX = {name: b for b, name in enumerate(BOUNDS)}
+
+
 class _Arrays:
     """The arrays of one model while they are filled."""
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.index = {name: c for c, name in enumerate(classes)}
-        n = len(classes)
-        self.arrivals = np.zeros((2, n, N_BINS))
-        self.cells = np.zeros((4, n, N_BINS, N_BINS))
-        self.outcomes = np.zeros((n, len(BOUNDS)))
+    def __init__(self, n_classes: int) -> None:
+        self.arrivals = np.zeros((2, n_classes, N_BINS))
+        self.cells = np.zeros((4, n_classes, N_BINS, N_BINS))
+        self.outcomes = np.zeros((n_classes, len(BOUNDS)))
 
 
 def read_ledger(page: RouterPage, classes_of: Mapping[ModelKey, Sequence[str]]) -> Ledger:
-    """The counts of every model.
+    """The counts of every model that the page names.
 
     Args:
         page: a router's page.
         classes_of: names of the classes of each model, in their order.
     """
-    arrays = {key: _Arrays(classes) for key, classes in classes_of.items()}
-    of_model: dict[str, list[_Arrays]] = {}
-    for key, each in arrays.items():
-        of_model.setdefault(key.model_id, []).append(each)
-    n_ignored = 0
+    filling = _Filling(classes_of)
     for kind, arrivals in enumerate((page.arrivals, page.arrivals_isl_tokens)):
         for (model, name, isl), count in arrivals.items():
-            places = list(_places(of_model, model, name, (isl,)))
-            for each, place in places:
-                each.arrivals[(kind, *place)] += count
-            n_ignored += not places
-    completions = (page.completions, page.isl_tokens, page.osl_tokens, page.hit_tokens)
-    for kind, cells in enumerate(completions):
+            b = _BIN_OF_EDGE.get(isl)
+            for each, c in filling.places(model, name, is_known=b is not None):
+                each.arrivals[kind, c, b] += count
+    for kind, cells in enumerate(
+        (page.completions, page.isl_tokens, page.osl_tokens, page.hit_tokens)
+    ):
         for (model, name, isl, osl), count in cells.items():
-            places = list(_places(of_model, model, name, (isl, osl)))
-            for each, place in places:
-                each.cells[(kind, *place)] += count
-            n_ignored += not places
-    n_ignored += _take_outcomes(page, of_model)
-    counts = {key: _counts(page.started_at_s, each) for key, each in arrays.items()}
-    return Ledger(counts, n_ignored)
+            b, o = _BIN_OF_EDGE.get(isl), _BIN_OF_EDGE.get(osl)
+            for each, c in filling.places(model, name, is_known=b is not None and o is not None):
+                each.cells[kind, c, b, o] += count
+    _take_outcomes(page, filling)
+    counts = {key: _counts(page.started_at_s, each) for key, each in filling.arrays.items()}
+    return Ledger(counts, filling.n_ignored)
 
 
-def _take_outcomes(page: RouterPage, of_model: Mapping[str, Sequence[_Arrays]]) -> int:
-    """Fills in what became of the requests; returns how many cells were left out."""
-    n_ignored = 0
-    bounds = {name: b for b, name in enumerate(BOUNDS)}
+def _take_outcomes(page: RouterPage, filling: "_Filling") -> None:
+    """Fill in what became of the requests."""
     for (model, name, bound), count in page.attained.items():
-        places = list(_places(of_model, model, name, ())) if bound in bounds else []
-        for each, (c,) in places:
-            each.outcomes[c, bounds[bound]] += count
-        n_ignored += not places
-    return n_ignored
+        b = _BOUND_INDEX.get(bound)
+        for each, c in filling.places(model, name, is_known=b is not None):
+            each.outcomes[c, b] += count
 
 
-def _places(
-    of_model: Mapping[str, Sequence[_Arrays]], model: str, class_name: str, edges: tuple[int, ...]
-) -> Iterator[tuple[_Arrays, tuple[int, ...]]]:
-    """Where a cell stands in its model's arrays; nowhere for one that we do not know."""
-    try:
-        bins = tuple(bin_named(edge) for edge in edges)
-    except ValueError:
-        return
-    for each in of_model.get(model, ()):
-        c = each.index.get(class_name)
-        if c is not None:
-            yield each, (c, *bins)
+class _Filling:
+    """The arrays of the models that were named so far, and how many cells had no place in any."""
+
+    def __init__(self, classes_of: Mapping[ModelKey, Sequence[str]]) -> None:
+        self.arrays: dict[ModelKey, _Arrays] = {}
+        self.n_ignored = 0
+        self._classes_of = classes_of
+        self._places: dict[tuple[str, str], list[tuple[_Arrays, int]]] = {}
+
+    def places(self, model: str, class_name: str, *, is_known: bool) -> list[tuple[_Arrays, int]]:
+        """Where the cells of a class stand: its model's arrays in every namespace, and its index there."""
+        found = self._places.get((model, class_name))
+        if found is None:
+            found = self._places[model, class_name] = [
+                (self._arrays_of(key, len(classes)), classes.index(class_name))
+                for key, classes in self._classes_of.items()
+                if key.model_id == model and class_name in classes
+            ]
+        if found and is_known:
+            return found
+        self.n_ignored += 1
+        return []
+
+    def _arrays_of(self, key: ModelKey, n_classes: int) -> _Arrays:
+        return self.arrays.setdefault(key, _Arrays(n_classes))
 
 
 def _counts(started_at_s: float, arrays: _Arrays) -> RouterCounts:
@@ -115,3 +121,8 @@ def _counts(started_at_s: float, arrays: _Arrays) -> RouterCounts:
         hit_tokens=hit_tokens,
     )
     return RouterCounts(traffic, Outcomes(started_at_s, arrays.outcomes))
+
+
+def nothing_counted(n_classes: int) -> RouterCounts:
+    """A router that has not seen a model yet."""
+    return _counts(0.0, _Arrays(n_classes))

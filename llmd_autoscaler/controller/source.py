@@ -19,7 +19,12 @@ from llmd_autoscaler.controller.ports import (
     ModelKey,
     ModelView,
 )
-from llmd_autoscaler.controller.router_counts import Ledger, RouterCounts, read_ledger
+from llmd_autoscaler.controller.router_counts import (
+    Ledger,
+    RouterCounts,
+    nothing_counted,
+    read_ledger,
+)
 from llmd_autoscaler.controller.scrape import Page, Scraped, Scraper, ScrapeTarget
 from llmd_autoscaler.core.traffic import CountSnapshot
 from llmd_autoscaler.engines import router, vllm
@@ -166,7 +171,14 @@ class ScrapedSource:
     def _from_routers(
         self, model: ModelView, ledgers: Mapping[str, Ledger], unreachable: tuple[str, ...]
     ) -> ModelCounts:
-        counts = {url: ledger.by_model[model.key] for url, ledger in ledgers.items()}
+        counts = {
+            url: ledger.by_model[model.key]
+            for url, ledger in ledgers.items()
+            if model.key in ledger.by_model
+        }
+        if not counts and ledgers:
+            # Routers answer and none has seen the model: that is a count, of nothing.
+            counts = {next(iter(ledgers)): nothing_counted(len(model.classes))}
         return ModelCounts(
             source=ROUTER,
             traffic={url: self._since_seam(model.key, url, each) for url, each in counts.items()},

@@ -31,10 +31,7 @@ RATE_WINDOW_S = 60.0
 
 
 def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memory]:
-    """What one model should run on from now on.
-
-    Raises: PlanError: the targets' minimum exceeds the stock; the last decision then holds.
-    """
+    """What one model should run on from now on; where no plan follows, the last decision and why."""
     traffic = memory.traffic.observe(world.counts, now_s=world.now_s)
     memory = dataclasses.replace(memory, traffic=traffic)
     if not world.counts:
@@ -63,7 +60,12 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
         ), memory
     memory = dataclasses.replace(memory, tables=known)
     cells = demand.cells(world.classes, wanted_qps, mix.share, work)
-    planned = plan.plan(world, cells, mix, known)
+    try:
+        planned = plan.plan(world, cells, mix, known)
+    except PlanError as error:
+        return _held(
+            world, Reason(ReasonCode.INFEASIBLE, f"{error}: the last decision holds")
+        ), memory
     memory, numbers = _stabilize(world, memory, planned.instances, policy)
     predicted, memory = plan.predict(
         world, numbers, planned, (qps, mix, traffic.shapes), memory, policy

@@ -89,10 +89,18 @@ class CountSnapshot:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """A router's counters and when they were read."""
+
+    at_s: float
+    counts: CountSnapshot
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TrafficMemory:
     """What is remembered of a model's traffic between ticks."""
 
-    last: Mapping[str, CountSnapshot]  # by router
+    last: Mapping[str, Reading]  # by router
     shapes: CountSnapshot  # decayed sums
     times_s: Array  # (tick,) ends of the observed windows, the first entry being their start
     arrived: Array  # (tick, class) cumulative arrivals at those times
@@ -112,8 +120,9 @@ class TrafficMemory:
     def observe(self, counts: Mapping[str, CountSnapshot], *, now_s: float) -> "TrafficMemory":
         """Take in what the routers have counted by now.
 
-        A router that is seen for the first time only sets its zero, unless others were seen before: then
-        it has started since, and all that it counted is new. A clock that steps back is a gap.
+        A router that is seen for the first time only sets its zero, unless it has started since we look:
+        then all that it counted is new. What one counted while it could not be asked is spread over that
+        while, not taken for one tick's demand. A clock that steps back is a gap.
         """
         if not counts:
             return self
@@ -123,23 +132,40 @@ class TrafficMemory:
         if not self.last:
             return self._restarted(counts, now_s)
         new = CountSnapshot.zero(self.arrived.shape[1])
+        arrived = self.arrived
         for router, snapshot in counts.items():
             before = self.last.get(router)
-            new = new.plus(snapshot if before is None else snapshot.since(before))
+            if before is None and snapshot.started_at_s < self.times_s[0]:
+                continue  # it only did not answer so far: its whole past is not this tick's demand
+            delta = snapshot if before is None else snapshot.since(before.counts)
+            new = new.plus(delta)
+            if before is not None and now_s - before.at_s > elapsed_s:
+                arrived = arrived + self._backlog(delta, before.at_s, now_s)
         weight = 0.5 ** (elapsed_s / SHAPE_HALF_LIFE_S)
         total = self.arrived[-1] + new.arrivals.sum(axis=1)
         keep = self.times_s >= now_s - HISTORY_S
         return TrafficMemory(
-            last={**self.last, **counts},
+            last=self._readings(counts, now_s),
             shapes=self.shapes.plus(new, weight=weight),
             times_s=np.append(self.times_s[keep], now_s),
-            arrived=np.vstack([self.arrived[keep], total]),
+            arrived=np.vstack([arrived[keep], total]),
         )
 
     def _restarted(self, counts: Mapping[str, CountSnapshot], now_s: float) -> "TrafficMemory":
         """A new series from here on; shapes that were learnt stay."""
         n_classes = self.arrived.shape[1]
-        return TrafficMemory({**counts}, self.shapes, np.array([now_s]), np.zeros((1, n_classes)))
+        readings = {router: Reading(now_s, snapshot) for router, snapshot in counts.items()}
+        return TrafficMemory(readings, self.shapes, np.array([now_s]), np.zeros((1, n_classes)))
+
+    def _backlog(self, delta: CountSnapshot, since_s: float, now_s: float) -> Array:
+        """(tick, class) what of a late router's arrivals had come by each earlier tick, at an even rate."""
+        shares = np.clip((self.times_s - since_s) / (now_s - since_s), 0.0, 1.0)
+        return np.asarray(shares[:, None] * delta.arrivals.sum(axis=1)[None, :])
+
+    def _readings(self, counts: Mapping[str, CountSnapshot], now_s: float) -> Mapping[str, Reading]:
+        """The newest reading of each router; one that was silent for the whole history is gone."""
+        kept = {router: r for router, r in self.last.items() if r.at_s >= now_s - HISTORY_S}
+        return {**kept, **{router: Reading(now_s, snapshot) for router, snapshot in counts.items()}}
 
     def rate_qps(self, window_s: float) -> Array:
         """(class,) arrivals a second over the last window, or over what was seen of it."""

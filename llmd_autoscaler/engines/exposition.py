@@ -38,10 +38,15 @@ class Sample(NamedTuple):
     @property
     def labels(self) -> dict[str, str]:
         """The labels by name, escapes resolved."""
-        pairs = _LABEL.findall(self.label_text)
-        if "\\" in self.label_text:
-            return {name: _ESCAPE.sub(_unescaped, value) for name, value in pairs}
-        return dict(pairs)
+        return read_labels(self.label_text)
+
+
+def read_labels(label_text: str) -> dict[str, str]:
+    """The labels of a sample by name, escapes resolved."""
+    pairs = _LABEL.findall(label_text)
+    if "\\" in label_text:
+        return {name: _ESCAPE.sub(_unescaped, value) for name, value in pairs}
+    return dict(pairs)
 
 
 def samples_by_name(page: bytes, wanted: AbstractSet[str]) -> dict[str, list[Sample]]:

@@ -1,11 +1,12 @@
 """What a page of our router says: demand (arrivals), the shapes served, and how many attained their bounds."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from llmd_autoscaler.engines.exposition import Sample, samples_by_name
+from llmd_autoscaler.engines.exposition import Sample, read_labels, samples_by_name
 from llmd_autoscaler.errors import ObservationError
 
 ArrivalCell = tuple[str, str, int]  # model, class, ISL edge
@@ -55,7 +56,7 @@ def read_page(page: bytes) -> RouterPage:
             f"the page has no {_STARTED}: this is not our router, or one too old"
         )
 
-    def cells(name: str, cell_of: Callable[[str, Mapping[str, str]], Cell]) -> dict[Cell, float]:
+    def cells(name: str, cell_of: Callable[[str, str], Cell]) -> dict[Cell, float]:
         return _cells(name, samples.get(name, ()), cell_of)
 
     return RouterPage(
@@ -71,16 +72,22 @@ def read_page(page: bytes) -> RouterPage:
 
 
 def _cells(
-    name: str, samples: Sequence[Sample], cell_of: Callable[[str, Mapping[str, str]], Cell]
+    name: str, samples: Sequence[Sample], cell_of: Callable[[str, str], Cell]
 ) -> dict[Cell, float]:
     counts: dict[Cell, float] = {}
     for sample in samples:
-        cell = cell_of(name, sample.labels)
+        cell = cell_of(name, sample.label_text)
         counts[cell] = counts.get(cell, 0.0) + _count(name, sample.value)
     return counts
 
 
-def _arrival_cell(name: str, labels: Mapping[str, str]) -> ArrivalCell:
+# A page names the same cells at every scrape: their labels are read once.
+_remembered = functools.lru_cache(maxsize=1 << 18)
+
+
+@_remembered
+def _arrival_cell(name: str, label_text: str) -> ArrivalCell:
+    labels = read_labels(label_text)
     return (
         _label(name, labels, "model"),
         _label(name, labels, "class"),
@@ -88,11 +95,20 @@ def _arrival_cell(name: str, labels: Mapping[str, str]) -> ArrivalCell:
     )
 
 
-def _completion_cell(name: str, labels: Mapping[str, str]) -> CompletionCell:
-    return (*_arrival_cell(name, labels), _edge(name, labels, "osl"))
+@_remembered
+def _completion_cell(name: str, label_text: str) -> CompletionCell:
+    labels = read_labels(label_text)
+    return (
+        _label(name, labels, "model"),
+        _label(name, labels, "class"),
+        _edge(name, labels, "isl"),
+        _edge(name, labels, "osl"),
+    )
 
 
-def _attained_cell(name: str, labels: Mapping[str, str]) -> AttainedCell:
+@_remembered
+def _attained_cell(name: str, label_text: str) -> AttainedCell:
+    labels = read_labels(label_text)
     return (
         _label(name, labels, "model"),
         _label(name, labels, "class"),

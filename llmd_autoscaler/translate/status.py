@@ -76,7 +76,7 @@ def service_level_status(
         cost_per_hour=rounded(decision.usd_per_hour),
         cost_per_million_tokens=None if per_million is None else rounded(per_million),
         binding=Binding(limit="maxReplicas", of=decision.binding) if decision.binding else None,
-        infeasible=tuple(_infeasible(decision, seen.classes)),
+        infeasible=tuple(_infeasible(decision)),
         shed=(),
         alternatives=(),
         conditions=conditions(
@@ -195,26 +195,13 @@ def _attainment(decision: Decision, seen: Seen) -> Iterator[Attainment]:
         )
 
 
-def _infeasible(decision: Decision, classes: Sequence[QosClass]) -> Iterator[Infeasible]:
-    by_name = {qos.name: qos for qos in classes}
+def _infeasible(decision: Decision) -> Iterator[Infeasible]:
     for each in decision.infeasible:
-        is_bound = each.bound in set(Bound)
         yield Infeasible(
             class_name=each.class_name,
-            # who lacks instances waits first: the bound that a lack of capacity breaks
-            bound=Bound(each.bound) if is_bound else _first_bound(by_name[each.class_name]),
+            bound=Bound(each.bound),
             text=each.text,
         )
-
-
-def _first_bound(qos: QosClass) -> Bound:
-    bounds = {
-        Bound.TTFT: qos.bounds.ttft_max_s,
-        Bound.E2E: qos.bounds.e2e_max_s,
-        Bound.DEADLINE: qos.bounds.deadline_s,
-        Bound.TPOT: qos.bounds.tpot_max_s,
-    }
-    return next((bound for bound, value in bounds.items() if math.isfinite(value)), Bound.TTFT)
 
 
 def _worst(attained: Array | None) -> float | None:

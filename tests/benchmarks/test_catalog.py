@@ -177,7 +177,7 @@ class TestCatalogue:
         rows = [
             [cell.strip() for cell in line.split("|")]
             for line in lines
-            if ".gz" in line or ".json" in line
+            if line.startswith("| ") and line.count("|") == 5
         ]
         licences = {row[1]: row[3] for row in rows}
         files = {path.name for path in folder.iterdir()} - {"LICENSES.md"}

@@ -2,20 +2,20 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from llmd_autoscaler.controller.loop import Loop, TickReport
+from llmd_autoscaler.controller import loop
+from llmd_autoscaler.controller.loop import TABULATED_PER_TICK, Loop, TickReport
 from llmd_autoscaler.controller.ports import ModelKey, ModelView, Trouble
+from llmd_autoscaler.core.decide import decide
 from llmd_autoscaler.core.realised import Outcomes
-from llmd_autoscaler.core.traffic import CountSnapshot
-from llmd_autoscaler.core.world import ReasonCode, TargetState
+from llmd_autoscaler.core.world import Decision, Infeasible, Memory, ReasonCode, Route, TargetState
 from llmd_autoscaler.errors import ObservationError
 from llmd_autoscaler.settings import TickSettings
-from tests.core.worlds import FAST, INTERACTIVE, QUICK, RELAXED, counted, target
+from tests.core.worlds import FAST, INTERACTIVE, QUICK, RELAXED, counted, target, world
 from tests.fakes import Counter, FakeCluster, FakeRecorder, FakeSource
 
 TICK_S = 15.0
@@ -79,16 +79,16 @@ async def test_every_step_of_a_tick_is_named_and_timed() -> None:
 
 
 async def test_a_broken_model_does_not_stop_the_others() -> None:
-    # three instances of four accelerators exceed a stock of eight
-    broken = view(OTHER, target(limits=(3, 5)), stock={"a100": 8})
-    cluster = FakeCluster(broken, view(KEY))
-    it = running(cluster, FakeSource({KEY: steady(2.0), OTHER: steady(2.0)}))
+    # its router counts two classes where the model has one: nothing that a decision can come from
+    cluster = FakeCluster(view(OTHER), view(KEY))
+    broken: Counter = lambda now_s: counted(now_s, n_classes=2)  # noqa: E731
+    it = running(cluster, FakeSource({KEY: steady(2.0), OTHER: broken}))
     reports = await it.until(120.0)
     assert (reports[-1].n_models, reports[-1].n_decided) == (2, 1)
     assert it.recorder.decisions[-1].view.key == KEY
     step, message = it.recorder.failures[-1]
     assert step == "decide"
-    assert message.startswith("llm/other: no mix of instances found")
+    assert message.startswith("llm/other: ValueError: ")
 
 
 async def test_a_model_without_a_target_is_passed_over() -> None:
@@ -206,6 +206,14 @@ async def test_the_epoch_is_above_every_stored_one_and_stays() -> None:
     assert {p.decision_id.partition("-")[0] for p in it.recorder.decisions} == {"8"}
 
 
+async def test_a_model_that_appears_with_a_higher_epoch_raises_ours() -> None:
+    it = one(lambda _: None)
+    await it.until(15.0)
+    it.cluster.models[OTHER] = view(OTHER, epoch=5)
+    await it.loop.tick(now_s=30.0)
+    assert {p.decision_id.partition("-")[0] for p in it.recorder.decisions[-2:]} == {"6"}
+
+
 async def test_each_start_takes_a_higher_epoch() -> None:
     it = one(lambda _: None)
     await it.until(15.0)
@@ -251,30 +259,49 @@ async def test_a_start_with_many_models_tabulates_a_few_a_tick_and_all_in_the_en
         is_waiting = publication.decision.reasons[0].code is ReasonCode.WARMING_UP
         at_s = publication.decided_at_s
         waiting[at_s] = waiting.get(at_s, 0) + is_waiting
-    # the first minute is seen at 60 s: then three models a tick
-    assert [waiting[at_s] for at_s in (45.0, 60.0, 75.0, 90.0)] == [7, 4, 1, 0]
-
-
-async def routed(second_qps: Callable[[float], float]) -> list[float]:
-    """Times at which a model on two variants was written, whose traffic of long prompts is given."""
-    slow = target("a100", limits=(1, 1))
-    fast = target("h100", profile=FAST, usd_per_hour=30.0, limits=(1, 1))
-
-    def counter(now_s: float) -> CountSnapshot:
-        return counted(1.0 * now_s, isl=300).plus(counted(second_qps(now_s), isl=3000))
-
-    it = one(counter, slow, fast)
-    await it.until(595.0)
-    return it.cluster.times_s(KEY)
+    # the first minute is seen at 60 s: then so many models a tick, and seven in four ticks
+    left = [max(0, 7 - TABULATED_PER_TICK * n) for n in range(1, 5)]
+    assert [waiting[at_s] for at_s in (45.0, 60.0, 75.0, 90.0, 105.0)] == [7, *left]
+    assert left[-1] == 0
 
 
 async def test_steady_routes_are_not_written_again() -> None:
-    times_s = await routed(lambda now_s: 1.0 * now_s)
-    # the first look, the first plan with its routes at 60 s, perhaps a load that settles, the renewal
-    assert times_s[:2] == [0.0, 60.0]
-    assert len([at_s for at_s in times_s if 120.0 < at_s]) <= 1
+    fast = target("h100", profile=FAST, usd_per_hour=30.0, limits=(1, 1))
+    it = one(steady(4.0), target("a100", limits=(1, 1)), fast)
+    await it.until(595.0)
+    # the first look, the first plan with its routes, the renewal
+    assert it.cluster.times_s(KEY) == [0.0, 60.0, 360.0]
 
 
-async def test_routes_that_move_are_written() -> None:
-    times_s = await routed(lambda now_s: 1.0 * min(now_s, 300.0) + 4.0 * max(0.0, now_s - 300.0))
-    assert len([at_s for at_s in times_s if 300.0 < at_s < 360.0]) >= 1
+def sent(*routes: Route) -> Decision:
+    """A decision of which only the routes count."""
+    it = world(0.0, None)
+    decision, _ = decide(it, Memory.fresh(it), QUICK)
+    return dataclasses.replace(decision, routes=routes)
+
+
+@pytest.mark.parametrize(
+    ("routes", "is_due"),
+    [
+        ([Route("interactive", None, {"a100": 0.70, "h100": 0.30})], False),
+        ([Route("interactive", None, {"a100": 0.74, "h100": 0.26})], False),
+        ([Route("interactive", None, {"a100": 0.76, "h100": 0.24})], True),
+        ([Route("interactive", None, {"a100": 1.0})], True),
+        ([Route("interactive", 4096, {"a100": 0.70, "h100": 0.30})], True),
+        ([], True),
+    ],
+)
+def test_routes_are_written_when_they_move_by_more_than_a_twentieth_or_lead_elsewhere(
+    routes: list[Route], is_due: bool
+) -> None:
+    before = sent(Route("interactive", None, {"a100": 0.70, "h100": 0.30}))
+    assert loop._differs(before, sent(*routes), SETTINGS.load_step_frac) == is_due
+
+
+def test_a_class_that_became_infeasible_is_written_and_its_shortfall_is_not() -> None:
+    lacking = [
+        dataclasses.replace(sent(), infeasible=(Infeasible("interactive", "capacity", qps, ""),))
+        for qps in (1.0, 1.5)
+    ]
+    assert loop._differs(sent(), lacking[0], SETTINGS.load_step_frac)
+    assert not loop._differs(lacking[0], lacking[1], SETTINGS.load_step_frac)

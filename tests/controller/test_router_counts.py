@@ -30,8 +30,12 @@ def test_a_cell_stands_at_its_class_and_edge():
 
 @pytest.mark.parametrize("labels", [{"model": "x"}, {"class": "x"}, {"isl": "1000"}])
 def test_a_cell_that_we_do_not_know_is_left_out_and_counted(labels):
-    found = ledger(arrivals(**labels))
-    assert (found.by_model[MODEL].traffic.arrivals.sum(), found.n_ignored) == (0, 1)
+    found = ledger(arrivals(), arrivals(**labels))
+    assert (found.by_model[MODEL].traffic.arrivals.sum(), found.n_ignored) == (7, 1)
+
+
+def test_a_model_that_the_page_does_not_name_has_no_counts_from_it():
+    assert MODEL not in ledger(arrivals(model="x")).by_model
 
 
 def test_a_bound_that_we_do_not_know_is_left_out_and_counted():

@@ -8,7 +8,6 @@ import pytest
 
 from llmd_autoscaler.core.decide import decide
 from llmd_autoscaler.core.world import Decision, Memory, ReasonCode, TargetState, World
-from llmd_autoscaler.errors import PlanError
 from tests.core.worlds import INTERACTIVE, QUICK, RELAXED, counted, target, world
 
 TICK_S = 15.0
@@ -162,18 +161,17 @@ def test_utilization_is_unknown_while_nothing_is_ready() -> None:
     assert decision.targets[0].utilization is None
 
 
-def test_a_minimum_beyond_the_stock_has_no_decision() -> None:
-    it = target(limits=(3, 5))
-
-    def seen(tick: int) -> World:
+def test_a_minimum_beyond_the_stock_holds_the_number_and_says_why() -> None:
+    it = target(limits=(3, 5), desired=4, n_ready=4)
+    memory = Memory.fresh(world(0.0, 0.0, it))
+    decision = None
+    for tick in range(6):
         # four accelerators each: three instances need 12
-        return world(TICK_S * tick, 15.0 * tick, it, stock={"a100": 8})
-
-    memory = Memory.fresh(seen(0))
-    for tick in range(4):
-        _, memory = decide(seen(tick), memory, QUICK)
-    with pytest.raises(PlanError, match="exceeds the stock"):
-        decide(seen(4), memory, QUICK)
+        seen = world(TICK_S * tick, 15.0 * tick, it, stock={"a100": 8})
+        decision, memory = decide(seen, memory, QUICK)
+    assert decision is not None
+    assert (numbers([decision]), code(decision)) == ([4], ReasonCode.INFEASIBLE)
+    assert "the minimum of the targets exceeds the stock" in decision.reasons[0].message
 
 
 def test_a_model_whose_table_waits_holds_its_number() -> None:

@@ -27,7 +27,9 @@ from llmd_autoscaler.errors import PlanError
 CLOSE = 2.0 * GAP_FRAC
 
 
-def tier(share: float = 0.5, *, allowed: Sequence[bool] = (True,), tier_s: float = 0.08) -> TierOption:
+def tier(
+    share: float = 0.5, *, allowed: Sequence[bool] = (True,), tier_s: float = 0.08
+) -> TierOption:
     """m instances carry m times a share of their time."""
     table = CapacityTable(np.array([1.0]), np.array([share]))
     return TierOption(tier_s, table, np.array(allowed, dtype=np.bool_))
@@ -95,7 +97,9 @@ def least(wanted: Demand, *targets: TargetOption, stock: dict[str, int] | None =
 
 
 def least_left_over(
-    rates: Sequence[float], prices: Sequence[float], open_to: Sequence[tuple[float, TargetOption, TierOption]]
+    rates: Sequence[float],
+    prices: Sequence[float],
+    open_to: Sequence[tuple[float, TargetOption, TierOption]],
 ) -> float:
     """The least price of what two targets of given capacities cannot carry of two cells, without a solver.
 
@@ -138,7 +142,9 @@ def brute_force(wanted: Demand, targets: Sequence[TargetOption], stock: dict[str
         for t in targets
     ]
     return min(
-        first[0] + second[0] + least_left_over(wanted.rate_qps.tolist(), prices, (first[1:], second[1:]))
+        first[0]
+        + second[0]
+        + least_left_over(wanted.rate_qps.tolist(), prices, (first[1:], second[1:]))
         for first, second in itertools.product(*choices)
     )
 
@@ -255,7 +261,9 @@ def test_a_dear_instance_wins_where_it_replaces_three_cheap_ones() -> None:
 
 
 def test_a_cell_goes_only_where_its_tier_is_strict_enough() -> None:
-    loose = option("a100", usd_per_hour=1.0, work_s=(0.25, 0.25), tiers=[tier(allowed=(False, True))])
+    loose = option(
+        "a100", usd_per_hour=1.0, work_s=(0.25, 0.25), tiers=[tier(allowed=(False, True))]
+    )
     strict = option("h100", work_s=(0.25, 0.25))
     # an instance carries 2 req/s
     mix = cheapest_mix(demand(2.0, 2.0), [loose, strict])
@@ -266,7 +274,10 @@ def test_a_strict_tier_is_taken_only_where_somebody_needs_it() -> None:
     tiers = [tier(0.3, tier_s=0.05), tier(0.6, allowed=(True, False), tier_s=0.2)]
     it = option(work_s=(0.25, 0.25), tiers=tiers)
     # without the second class two instances at the loose tier do, with a trickle of it four at the strict one
-    assert (cheapest_mix(demand(4.0, 0.0), [it]).tier, cheapest_mix(demand(4.0, 0.1), [it]).tier) == (
+    assert (
+        cheapest_mix(demand(4.0, 0.0), [it]).tier,
+        cheapest_mix(demand(4.0, 0.1), [it]).tier,
+    ) == (
         (1,),
         (0,),
     )
@@ -274,9 +285,7 @@ def test_a_strict_tier_is_taken_only_where_somebody_needs_it() -> None:
 
 def test_kv_memory_limits_what_engine_time_would_carry() -> None:
     # 3 req/s hold 3 x 600 token-seconds a second = 1800 tokens; an instance has 0.9 x 1000
-    it = dataclasses.replace(
-        option(work_s=(0.01,)), kv_token_s=np.array([600.0]), kv_tokens=1000
-    )
+    it = dataclasses.replace(option(work_s=(0.01,)), kv_token_s=np.array([600.0]), kv_tokens=1000)
     assert KV_USABLE_FRAC == 0.9
     assert cheapest_mix(demand(3.0), [it]).instances == (2,)
 

@@ -48,9 +48,7 @@ def planned(
     mix = traffic_mix(shapes)
     rates = np.array(qps)
     known = tables({}, it, (rates[:, None] * mix.share, mix, shapes), QUICK)
-    found = demand.cells(
-        it.classes, rates, mix.share, work_s(it.targets[0].profile, mix)
-    )
+    found = demand.cells(it.classes, rates, mix.share, work_s(it.targets[0].profile, mix))
     return plan(it, found, mix, known), mix, shapes
 
 
@@ -111,7 +109,9 @@ def test_what_the_ready_ones_cannot_carry_has_no_route_and_goes_wherever_work_is
 
 
 def test_with_one_target_a_class_has_one_route() -> None:
-    found, *_ = planned(of(SLOW_TARGET), [1.0], shapes_of((INTERACTIVE,), [(300, 100), (4000, 300)]))
+    found, *_ = planned(
+        of(SLOW_TARGET), [1.0], shapes_of((INTERACTIVE,), [(300, 100), (4000, 300)])
+    )
     assert found.routes == (Route("interactive", None, {"a100": 1.0}),)
 
 
@@ -143,7 +143,9 @@ def test_a_bound_that_no_idle_instance_keeps_is_named_with_its_class() -> None:
 
 
 def test_a_prompt_beyond_kv_memory_is_named_so() -> None:
-    small = dataclasses.replace(SLOW_TARGET, profile=dataclasses.replace(SLOW_TARGET.profile, kv_tokens=1100))
+    small = dataclasses.replace(
+        SLOW_TARGET, profile=dataclasses.replace(SLOW_TARGET.profile, kv_tokens=1100)
+    )
     found, *_ = planned(of(small, classes=(RELAXED,)), [1.0])
     assert found.infeasible[0].bound == "kv"
 
@@ -205,11 +207,15 @@ def test_a_fleet_has_its_instances_in_the_order_of_its_targets() -> None:
 # --- the oracle ---------------------------------------------------------------------------------
 
 
-def asked(qps: float, n: int, memory: Memory | None = None, *, now_s: float = 0.0) -> tuple[float, Memory]:
+def asked(
+    qps: float, n: int, memory: Memory | None = None, *, now_s: float = 0.0
+) -> tuple[float, Memory]:
     it = dataclasses.replace(of(SLOW_TARGET), now_s=now_s)
     found, mix, shapes = planned(it, [qps])
     memory = memory or Memory.fresh(it)
-    attained, memory = predict(it, {"a100": n}, found, (np.array([qps]), mix, shapes), memory, QUICK)
+    attained, memory = predict(
+        it, {"a100": n}, found, (np.array([qps]), mix, shapes), memory, QUICK
+    )
     assert attained is not None
     return float(attained[0]), memory
 

@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from llmd_autoscaler.core.slo import QosClass
 from llmd_autoscaler.core.tables import Tables, needed_tiers, rides, tables, tiers
 from llmd_autoscaler.core.traffic import CountSnapshot, traffic_mix
-from llmd_autoscaler.core.world import World
+from llmd_autoscaler.core.world import TargetState, World
 from llmd_autoscaler.errors import PlanError
 from tests.core.worlds import FAST, INTERACTIVE, QUICK, RELAXED, counted, target, world
 
@@ -26,8 +27,10 @@ def made(known: Tables, it: World, shapes: CountSnapshot) -> Tables:
     return tables(known, it, (rates, mix, shapes), QUICK)
 
 
-def of(*targets: object, classes: tuple[object, ...] = BOTH, may_tabulate: bool = True) -> World:
-    it = world(0.0, None, *targets, classes=classes)  # type: ignore[arg-type]
+def of(
+    *targets: TargetState, classes: tuple[QosClass, ...] = BOTH, may_tabulate: bool = True
+) -> World:
+    it = world(0.0, None, *targets, classes=classes)
     return dataclasses.replace(it, may_tabulate=may_tabulate)
 
 

@@ -1,5 +1,6 @@
 """Counters, restarts, rates, and the mix that they tell."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -108,11 +109,26 @@ def test_a_router_that_appears_later_has_counted_nothing_that_was_seen() -> None
     assert arrived(memory) == 30 + 20 + 7
 
 
-def test_a_router_that_could_not_be_asked_for_a_while_loses_nothing() -> None:
+def test_a_router_that_was_there_before_and_answers_only_now_sets_its_zero() -> None:
+    memory = TrafficMemory.empty(1).observe({"r": counted(5.0)}, now_s=1000.0)
+    for now_s, n in ((1015.0, 1_000_000.0), (1030.0, 1_000_008.0)):
+        memory = memory.observe({"r": counted(5.0), "late": counted(n)}, now_s=now_s)
+    assert arrived(memory) == 8
+
+
+def test_what_a_router_counted_while_it_was_silent_is_spread_over_that_time() -> None:
     memory = seen(100.0, 130.0)
     memory = memory.observe({"other": counted(4.0)}, now_s=30.0)
     memory = memory.observe({"r": counted(190.0), "other": counted(9.0)}, now_s=45.0)
-    assert arrived(memory) == (190 - 100) + 9
+    # its 60 came in 30 s: half by the tick that it missed, and none is lost
+    assert memory.arrived[:, 0].tolist() == [0, 30, 30 + 4 + 30, 30 + 4 + 60 + 5]
+
+
+def test_a_router_that_was_silent_for_the_whole_history_is_forgotten() -> None:
+    memory = seen(100.0)
+    for now_s in (15.0, HISTORY_S, HISTORY_S + 30.0):
+        memory = memory.observe({"other": counted(now_s)}, now_s=now_s)
+    assert list(memory.last) == ["other"]
 
 
 def test_nobody_asked_changes_nothing() -> None:
@@ -189,9 +205,8 @@ def test_nothing_seen_gives_no_shares_and_no_nan() -> None:
 
 
 def test_the_hit_fraction_is_of_prompt_tokens() -> None:
-    cell = np.zeros((1, N_BINS, N_BINS))
-    cell[0, bin_of(1000), bin_of(200)] = 2500.0
-    shapes = counted(10.0).plus(
-        CountSnapshot(0.0, *(np.zeros((1, N_BINS)) for _ in range(2)), *(cell * 0,) * 3, cell)
-    )
+    # a quarter of 10 x 1000 prompt tokens
+    hits = np.zeros((1, N_BINS, N_BINS))
+    hits[0, bin_of(1000), bin_of(200)] = 2500.0
+    shapes = dataclasses.replace(counted(10.0), hit_tokens=hits)
     assert traffic_mix(shapes).hit_frac[0, bin_of(1000)] == pytest.approx(0.25)

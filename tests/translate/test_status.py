@@ -146,9 +146,8 @@ def infeasible(bound):
     return written(decision(*BOTH, infeasible=(lack,), binding="a100"))
 
 
-def test_a_lack_of_capacity_is_said_at_the_bound_that_waiting_breaks():
-    # the class relaxed has an end-to-end bound only
-    assert [each["bound"] for each in infeasible("capacity")["infeasible"]] == ["e2e"]
+def test_a_lack_of_capacity_is_said_as_what_it_is():
+    assert [each["bound"] for each in infeasible("capacity")["infeasible"]] == ["capacity"]
 
 
 def test_an_infeasible_slo_is_a_condition_with_the_same_sentence():

@@ -163,7 +163,7 @@ def finish_segment(f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests:
 
 
 @kernel
-def may_admit(f: FloatRow, n: IntRow, requests: Requests, slot: int, seen_at: float) -> bool:
+def may_admit(n: IntRow, requests: Requests, slot: int, seen_at: float) -> bool:
     """Whether the first of the queue enters the batch at this boundary, if it had come by a time."""
     return (
         requests[slot * N_RECORD + QUEUED_AT] <= seen_at
@@ -184,7 +184,7 @@ def prefill(f: FloatRow, n: IntRow, ring: IntRow, requests: Requests) -> float:
     while budget > 0 and position < n[TAIL]:
         slot = ring[position & RING_MASK]
         if position == n[ADMITTED]:
-            if not may_admit(f, n, requests, slot, seen_at):
+            if not may_admit(n, requests, slot, seen_at):
                 break
             n[ADMITTED] += 1
             n[N_RUNNING] += 1

@@ -155,7 +155,14 @@ def new_fleet(profiles: list[EngineProfile], *, now_s: float, log_size: int = 0)
 
 
 def install(fleet: Fleet, i: int, profile: EngineProfile, *, now_s: float) -> None:
-    """Make row i an idle instance of a profile."""
+    """Make row i an idle instance of a profile.
+
+    Raises: ValueError: the fleet was made for fewer sequences an instance; compiled code would write past its heap.
+    """
+    if profile.max_num_seqs >= len(fleet.heaps[i]):
+        raise ValueError(
+            f"max_num_seqs {profile.max_num_seqs} exceeds the {len(fleet.heaps[i]) - 1} that this fleet was made for"
+        )
     f, n = fleet.floats[i], fleet.ints[i]
     log_size = n[LOG_SIZE]
     for column in range(N_FLOATS):

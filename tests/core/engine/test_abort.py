@@ -120,9 +120,7 @@ def test_whoever_leaves_whenever_the_others_get_every_token_and_nothing_stays_be
     rows: list[tuple[float, int, int, float | None]], max_num_seqs: int, kv_tokens: int
 ) -> None:
     step = StepModel(0.0213, 0.0011, 1.7e-4, 9.1e-7, 2.9e-9)
-    profile = EngineProfile(
-        step, FrontEnd(0.006, 1e-6, 0.003, 0.002), kv_tokens, 128, max_num_seqs
-    )
+    profile = EngineProfile(step, FrontEnd(0.006, 1e-6, 0.003, 0.002), kv_tokens, 128, max_num_seqs)
     it = Engine(profile, now_s=0.0)
     at_s = 0.0
     # (time, whether it leaves, row): an arrival comes before a departure at the same time

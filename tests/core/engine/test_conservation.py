@@ -73,8 +73,7 @@ Rows = list[tuple[int, int, int, int]]
 def arriving(rows: Rows) -> list[Asked]:
     at = itertools.accumulate(gap for gap, *_ in rows)
     return [
-        Asked(n * GRID_S, isl, osl, hit)
-        for n, (_, isl, osl, hit) in zip(at, rows, strict=True)
+        Asked(n * GRID_S, isl, osl, hit) for n, (_, isl, osl, hit) in zip(at, rows, strict=True)
     ]
 
 

@@ -1,11 +1,12 @@
 """Step times, batches and queues by hand."""
 
+import dataclasses
 import math
 
 import pytest
 
 from llmd_autoscaler.core.engine.instance import Engine
-from llmd_autoscaler.core.engine.state import QUEUE_SIZE
+from llmd_autoscaler.core.engine.state import QUEUE_SIZE, install, new_fleet
 from llmd_autoscaler.core.variant import EngineProfile, FrontEnd, StepModel
 from llmd_autoscaler.errors import PlanError
 
@@ -245,3 +246,10 @@ def test_steps_long_gone_from_the_log_have_no_time() -> None:
     for i in range(1 << 15):
         it.release(ask(it, 1.0 + i, 1, 1))
     assert it.stamps(request, 1, until_s=1e9) == []
+
+
+def test_a_profile_with_more_sequences_than_its_row_has_room_for_is_refused() -> None:
+    small = EngineProfile(FLAT, FrontEnd(), 1000, max_num_seqs=4)
+    fleet = new_fleet([small], now_s=0.0)
+    with pytest.raises(ValueError, match="max_num_seqs 5 exceeds the 4"):
+        install(fleet, 0, dataclasses.replace(small, max_num_seqs=5), now_s=0.0)

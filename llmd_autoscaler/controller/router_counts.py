@@ -4,6 +4,7 @@ A page names models, not namespaces: a controller of several namespaces that hol
 a router's counts for each of them. Run one controller a namespace there.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ class RouterCounts:
 class Ledger:
     """A whole page: the models that the router has seen."""
 
+    started_at_s: float
     by_model: Mapping[ModelKey, RouterCounts]
     n_ignored: int  # cells of a model, class, edge or bound that we do not know
 
@@ -70,7 +72,7 @@ def read_ledger(page: RouterPage, classes_of: Mapping[ModelKey, Sequence[str]]) 
                 each.cells[kind, c, b, o] += count
     _take_outcomes(page, filling)
     counts = {key: _counts(page.started_at_s, each) for key, each in filling.arrays.items()}
-    return Ledger(counts, filling.n_ignored)
+    return Ledger(page.started_at_s, counts, filling.n_ignored)
 
 
 def _take_outcomes(page: RouterPage, filling: "_Filling") -> None:
@@ -123,6 +125,7 @@ def _counts(started_at_s: float, arrays: _Arrays) -> RouterCounts:
     return RouterCounts(traffic, Outcomes(started_at_s, arrays.outcomes))
 
 
-def nothing_counted(n_classes: int) -> RouterCounts:
-    """A router that has not seen a model yet."""
-    return _counts(0.0, _Arrays(n_classes))
+@functools.lru_cache
+def nothing_counted(n_classes: int, started_at_s: float) -> RouterCounts:
+    """A router that has not seen a model; the same object each time, so that nothing need be compared."""
+    return _counts(started_at_s, _Arrays(n_classes))

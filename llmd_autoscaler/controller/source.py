@@ -155,11 +155,11 @@ class ScrapedSource:
             body = _body(scraped)
             if is_whole:
                 return vllm.read_page(body)
-            is_vllm = bool(samples_by_name(body, _RUNNING))
+            if vllm.is_page(body):
+                return None
+            samples_by_name(body, _RUNNING)  # says what is wrong with it, if it is no page at all
         except ObservationError as error:
             return self._failure(name, error)
-        if is_vllm:
-            return None
         lacking = ObservationError(f"the page has no {' or '.join(sorted(_RUNNING))}")
         return self._failure(name, lacking)
 
@@ -171,14 +171,12 @@ class ScrapedSource:
     def _from_routers(
         self, model: ModelView, ledgers: Mapping[str, Ledger], unreachable: tuple[str, ...]
     ) -> ModelCounts:
+        # A router that answers and has not seen the model counts too: nothing, since it started.
+        n_classes = len(model.classes)
         counts = {
-            url: ledger.by_model[model.key]
+            url: ledger.by_model.get(model.key) or nothing_counted(n_classes, ledger.started_at_s)
             for url, ledger in ledgers.items()
-            if model.key in ledger.by_model
         }
-        if not counts and ledgers:
-            # Routers answer and none has seen the model: that is a count, of nothing.
-            counts = {next(iter(ledgers)): nothing_counted(len(model.classes))}
         return ModelCounts(
             source=ROUTER,
             traffic={url: self._since_seam(model.key, url, each) for url, each in counts.items()},

@@ -137,6 +137,8 @@ class TrafficMemory:
             before = self.last.get(router)
             if before is None and snapshot.started_at_s < self.times_s[0]:
                 continue  # it only did not answer so far: its whole past is not this tick's demand
+            if before is not None and before.counts is snapshot:
+                continue  # the very same reading: nothing came
             delta = snapshot if before is None else snapshot.since(before.counts)
             new = new.plus(delta)
             if before is not None and now_s - before.at_s > elapsed_s:

@@ -4,6 +4,7 @@ A page of vLLM has about 620 lines of which we need 80. A line is taken or left 
 only a line that is taken is parsed, and its labels only when somebody asks for them.
 """
 
+import functools
 import re
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
@@ -15,8 +16,10 @@ MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 # Every repetition is possessive (`*+`): a page from outside must not be able to make us backtrack.
 _PAIR = r'\s*+[a-zA-Z_][a-zA-Z0-9_]*+\s*+=\s*+"(?:[^"\\]|\\.)*+"\s*+'
+_PAIRS = rf"(?:{_PAIR}(?:,{_PAIR})*+,?+)?+\s*+"
+_LABELS = re.compile(_PAIRS)
 _SAMPLE = re.compile(
-    rf"(?:\s*+\{{(?P<labels>(?:{_PAIR}(?:,{_PAIR})*+,?+)?+\s*+)\}})?+"
+    rf"(?:\s*+\{{(?P<labels>{_PAIRS})\}})?+"
     r"\s++(?P<value>[^\s#]++)"
     r"(?:\s++-?\d[0-9.eE+-]*+)?+"  # a timestamp: milliseconds, or seconds in OpenMetrics
     r"(?:\s++#.*+)?+"  # an exemplar of OpenMetrics
@@ -107,7 +110,20 @@ def _name_and_line(line: str, number: int) -> tuple[str, str]:
     return match[0], line
 
 
+@functools.lru_cache(maxsize=1 << 17)
+def _are_labels(text: str) -> bool:
+    """Whether a text is what may stand between the braces; a page has the same ones at every scrape."""
+    return _LABELS.fullmatch(text) is not None
+
+
 def _sample(line: str, n_name: int, number: int) -> Sample:
+    # The common case alone is fast: labels that were seen before, and a whole number.
+    end = line.rfind("} ")
+    digits = line[end + 2 :]
+    if end > n_name and line[n_name] == "{" and digits.isdecimal() and digits.isascii():
+        label_text = line[n_name + 1 : end]
+        if _are_labels(label_text):
+            return Sample(label_text, float(digits))
     match = _SAMPLE.fullmatch(line, n_name)
     if match is None:
         raise ObservationError(f'line {number} is not `name{{label="..."}} value`: {line[:160]!r}')

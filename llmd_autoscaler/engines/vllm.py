@@ -277,3 +277,11 @@ def _kv_tokens(name: str, labels: Mapping[str, str]) -> int:
     raise ObservationError(
         f"{name} tells neither kv_cache_size_tokens nor num_gpu_blocks and block_size"
     )
+
+
+_RUNNING_LINES = tuple(b"\n" + name.encode() + b"{" for name in CANDIDATES["running"])
+
+
+def is_page(page: bytes) -> bool:
+    """Whether this is a whole page of a vLLM, by the one series that every version has; nothing else is read."""
+    return page.endswith(b"\n") and any(line in page for line in _RUNNING_LINES)

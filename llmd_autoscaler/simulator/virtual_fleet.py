@@ -70,7 +70,9 @@ class VirtualFleet:
             for t in targets
         }
         n_rows = 2 * sum(max(t.max_instances, start[t.name]) for t in targets) + SPARE_ROWS
-        self._fleet: Fleet = new_fleet([targets[0].profile] * n_rows, now_s=0.0)
+        # Rows are made for the profile with the most sequences: any of the others fits into one.
+        widest = max((t.profile for t in targets), key=lambda profile: profile.max_num_seqs)
+        self._fleet: Fleet = new_fleet([widest] * n_rows, now_s=0.0)
         self._requests: Requests = new_requests(len(replay.at_s))
         self._bins = np.minimum(np.searchsorted(EDGES_TOKENS, replay.isl), N_BINS - 1)
         self._traffic = self._rows_of(replay)

@@ -46,6 +46,10 @@ class CapacityTable:
         share = np.interp(math.log(max(m, 1.0)), np.log(self.instances), self.work / self.instances)
         return float(share * m)
 
+    def scaled(self, frac: float) -> "CapacityTable":
+        """The table of instances that carry only a share of it."""
+        return self if frac == 1.0 else CapacityTable(self.instances, self.work * frac)
+
     def load(self, work: float) -> float:
         """The m at which cap[m] equals the work; inf where no number of instances carries it."""
         if work <= 0.0:

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from llmd_autoscaler.core import demand, explain, plan, stabilizer
+from llmd_autoscaler.core import demand, explain, oracle, stabilizer
 from llmd_autoscaler.core.forecast import forecast
 from llmd_autoscaler.core.load import work_s
 from llmd_autoscaler.core.tables import tables
@@ -61,13 +61,13 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
     memory = dataclasses.replace(memory, tables=known)
     cells = demand.cells(world.classes, wanted_qps, mix.share, work)
     try:
-        planned = plan.plan(world, cells, mix, known)
+        planned = oracle.verified_plan(world, cells, (mix, traffic.shapes), known, policy)
     except PlanError as error:
         return _held(
             world, Reason(ReasonCode.INFEASIBLE, f"{error}: the last decision holds")
         ), memory
     memory, numbers = _stabilize(world, memory, planned.instances, policy)
-    predicted, memory = plan.predict(
+    predicted, memory = oracle.predict(
         world, numbers, planned, (qps, mix, traffic.shapes), memory, policy
     )
     decision = Decision(

@@ -40,7 +40,13 @@ class Forecast:
     horizon_s: float
     p50_qps: Array  # (class,)
     uplift: float  # the wanted quantile of all classes together ÷ their p50: they share instances
+    uplift_p90: float  # the same for the 90th percentile, for people to compare
     error_frac: float  # median |error| of the candidate in use, over the replay
+
+    @property
+    def p90_qps(self) -> Array:
+        """(class,) the 90th percentile of the demand."""
+        return self.p50_qps * self.uplift_p90
 
     @property
     def quantile_qps(self) -> Array:
@@ -78,6 +84,7 @@ def forecast(
         horizon_s=horizon_s,
         p50_qps=level * (float(trend[0]) if damping > 0.0 and len(series) > 1 else 1.0),
         uplift=max(1.0, float(np.quantile(errors, quantile))),
+        uplift_p90=max(1.0, float(np.quantile(errors, 0.9))),
         error_frac=float(np.median(np.abs(errors - 1.0))),
     )
 

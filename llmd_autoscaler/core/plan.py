@@ -1,31 +1,24 @@
-"""From demand cells to a plan: sizes, tiers, routes, what is left over, and what the oracle says of it."""
+"""From demand cells to a plan: sizes, tiers, routes, and what is left over."""
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmd_autoscaler.core import capacity
 from llmd_autoscaler.core.capacity import CapacityTable
 from llmd_autoscaler.core.demand import Cells
-from llmd_autoscaler.core.engine.fleet import Routing
 from llmd_autoscaler.core.load import unreachable_bound, work_s
 from llmd_autoscaler.core.optimizer import Demand, Mix, TargetOption, TierOption, cheapest_mix
-from llmd_autoscaler.core.sample import draw
-from llmd_autoscaler.core.shapes import N_BINS, bin_of
 from llmd_autoscaler.core.slo import QosClass
 from llmd_autoscaler.core.tables import Tables, rides
-from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix
+from llmd_autoscaler.core.traffic import TrafficMix
 from llmd_autoscaler.core.world import (
     Infeasible,
-    Memory,
-    Policy,
     Route,
     TargetState,
-    Verified,
     World,
 )
 
@@ -33,8 +26,6 @@ Array = NDArray[np.float64]
 
 # Rates below this share of their cell are the solver's dust, not a route.
 MIN_FRACTION = 0.01
-# A verification holds for this long while neither the fleet nor the rate (by a tenth) moved.
-VERIFIED_FOR_S = 120.0
 # A rate this close to nothing left over is the solver's tolerance, not a shed request.
 SHED_TOLERANCE_FRAC = 1e-3
 
@@ -47,17 +38,24 @@ class Plan:
     tier_s: dict[str, float]
     work: dict[str, float]  # engine seconds a second routed to each target
     tables: dict[str, CapacityTable]  # of the tier that each target serves
-    routes: tuple[Route, ...]
+    routes: tuple[Route, ...]  # for the instances that are ready
+    planned_routes: tuple[Route, ...]  # for those of the plan
     infeasible: tuple[Infeasible, ...]
     binding: str | None
 
 
-def plan(world: World, cells: Cells, mix: TrafficMix, tables: Tables) -> Plan:
+def plan(
+    world: World, cells: Cells, mix: TrafficMix, tables: Tables, *, carried_frac: float = 1.0
+) -> Plan:
     """The cheapest fleet for the demand, and routes for the fleet that is ready now.
 
+    Args: carried_frac: share of what the tables say that instances are trusted to carry.
     Raises: PlanError: the targets' minimum exceeds the stock.
     """
-    options = [_option(target, world.classes, cells, mix, tables) for target in world.targets]
+    options = [
+        _option(target, world.classes, (cells, mix), tables, carried_frac)
+        for target in world.targets
+    ]
     demand = Demand(cells.rate_qps, cells.priority)
     chosen = cheapest_mix(demand, options, dict(world.stock))
     tier_s = {o.name: o.tiers[t].tier_s for o, t in zip(options, chosen.tier, strict=True)}
@@ -68,15 +66,21 @@ def plan(world: World, cells: Cells, mix: TrafficMix, tables: Tables) -> Plan:
         work={o.name: float(chosen.routed_qps[i] @ o.work_s) for i, o in enumerate(options)},
         tables={name: tables[name, tier].capacity for name, tier in tier_s.items()},
         routes=_routes(world, cells, options, routed),
+        planned_routes=_routes(world, cells, options, chosen.routed_qps),
         infeasible=_infeasible(world, cells, mix, options, chosen),
         binding=_binding(options, chosen),
     )
 
 
 def _option(
-    target: TargetState, classes: Sequence[QosClass], cells: Cells, mix: TrafficMix, tables: Tables
+    target: TargetState,
+    classes: Sequence[QosClass],
+    traffic: tuple[Cells, TrafficMix],
+    tables: Tables,
+    carried_frac: float,
 ) -> TargetOption:
     """What the optimizer may do with a target."""
+    cells, mix = traffic
     isl, osl = cells.mean(mix.isl_tokens), cells.mean(mix.osl_tokens)
     reachable = np.array(
         [
@@ -88,7 +92,7 @@ def _option(
     tiers = tuple(
         TierOption(
             tier_s=tier_s,
-            capacity=entry.capacity,
+            capacity=entry.capacity.scaled(carried_frac),
             is_allowed=reachable
             & np.array([rides(classes[int(c)], tier_s) for c in cells.class_of], dtype=np.bool_),
         )
@@ -203,69 +207,6 @@ def _binding(options: Sequence[TargetOption], chosen: Mix) -> str | None:
         o.name for o, m in zip(options, chosen.instances, strict=True) if m == o.max_instances
     ]
     return at_limit[0] if at_limit else None
-
-
-def predict(
-    world: World,
-    numbers: Mapping[str, int],
-    planned: Plan,
-    traffic: tuple[Array, TrafficMix, CountSnapshot],
-    memory: Memory,
-    policy: Policy,
-) -> tuple[Array | None, Memory]:
-    """What the oracle says of the published fleet at the present rate: (class,) attainment.
-
-    An answer is kept while fleet and rate stay about the same.
-    """
-    qps, mix, shapes = traffic
-    total = float(qps.sum())
-    instances = tuple(numbers[target.name] for target in world.targets)
-    last = memory.verified
-    if total <= 0.0:
-        return None, memory
-    if (
-        last is not None
-        and last.instances == instances
-        and abs(last.qps / total - 1.0) < 0.1  # noqa: PLR2004 (a tenth, as VERIFIED_FOR_S says)
-        and world.now_s - last.at_s < VERIFIED_FOR_S
-    ):
-        return last.attainment, memory
-    sample = draw(
-        qps[:, None] * mix.share, mix, shapes, n=policy.n_verify_requests, seed=policy.seed + 1
-    )
-    profiles = [t.profile for t in world.targets for _ in range(numbers[t.name])]
-    routing = routing_of(world, planned.routes, [numbers[t.name] for t in world.targets])
-    attained = capacity.fleet_attainment(profiles, world.classes, sample, total, routing)
-    verified = Verified(world.now_s, instances, total, attained)
-    return attained, dataclasses.replace(memory, verified=verified)
-
-
-def routing_of(world: World, routes: Sequence[Route], instances: Sequence[int]) -> Routing:
-    """Routes as the compiled fleet takes them, for so many instances of each target."""
-    target_of = [g for g, m in enumerate(instances) for _ in range(m)]
-    return routing_table(world.classes, [t.name for t in world.targets], routes, target_of)
-
-
-def routing_table(
-    classes: Sequence[QosClass],
-    targets: Sequence[str],
-    routes: Sequence[Route],
-    target_of: Sequence[int],
-) -> Routing:
-    """Routes as the compiled fleet takes them: the first rule of a class whose limit is not below the ISL wins."""
-    routing = capacity.free_routing(
-        len(classes), target_of, n_rules=max(len(routes), 1), n_targets=len(targets)
-    )
-    position = {qos.name: c for c, qos in enumerate(classes)}
-    for r, route in enumerate(routes):
-        c = position[route.class_name]
-        last_bin = N_BINS - 1 if route.isl_up_to is None else bin_of(route.isl_up_to)
-        for b in range(last_bin + 1):
-            if routing.rule_of[c * N_BINS + b] < 0:
-                routing.rule_of[c * N_BINS + b] = r
-        for g, name in enumerate(targets):
-            routing.fraction[r][g] = route.fractions.get(name, 0.0)
-    return routing
 
 
 def load_of(planned: Plan, name: str, max_instances: int) -> float:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from llmd_autoscaler.core import plan
 from llmd_autoscaler.core.engine import fleet as fleets
 from llmd_autoscaler.core.engine.compiled import as_float_row, as_int_row, int_row
 from llmd_autoscaler.core.engine.state import (
@@ -24,6 +23,7 @@ from llmd_autoscaler.core.engine.state import (
     new_requests,
 )
 from llmd_autoscaler.core.realised import BOUNDS, Outcomes
+from llmd_autoscaler.core.routing import routing_table
 from llmd_autoscaler.core.score import Answers, attained
 from llmd_autoscaler.core.shapes import EDGES_TOKENS, N_BINS
 from llmd_autoscaler.core.slo import QosClass, Timing, missed_bound
@@ -80,7 +80,7 @@ class VirtualFleet:
         self._row: dict[str, int] = {}  # instance -> engine
         self._target_of = int_row(n_rows)
         self._is_routable = int_row(n_rows)
-        self._routing = plan.routing_table(self.classes, list(self.targets), (), [])
+        self._routing = routing_table(self.classes, list(self.targets), (), [])
         self._n_served = 0
         n_classes = len(self.classes)
         self._counted = _Counted(
@@ -112,7 +112,7 @@ class VirtualFleet:
 
     def route(self, routes: Sequence[Route]) -> None:
         """Send requests by other rules from now on."""
-        self._routing = plan.routing_table(self.classes, list(self.targets), routes, [])
+        self._routing = routing_table(self.classes, list(self.targets), routes, [])
         self._settle()
 
     def next_change_s(self) -> float:

@@ -142,7 +142,7 @@ def _forecast(decision: Decision, classes: Sequence[QosClass]) -> Iterator[Class
             class_name=qos.name,
             horizon_s=max(1.0, float(round(ahead.horizon_s))),
             qps_p50=rounded(ahead.p50_qps[c]),
-            qps_p90=rounded(ahead.quantile_qps[c]),
+            qps_p90=rounded(ahead.p90_qps[c]),
         )
 
 

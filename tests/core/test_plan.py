@@ -1,7 +1,6 @@
-"""Plans: sizes, routes, what is left over, and what the oracle says."""
+"""Plans: sizes, routes, and what is left over."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,20 +8,11 @@ import pytest
 
 from llmd_autoscaler.core import demand
 from llmd_autoscaler.core.load import work_s
-from llmd_autoscaler.core.plan import (
-    VERIFIED_FOR_S,
-    Plan,
-    load_of,
-    plan,
-    predict,
-    routing_of,
-    routing_table,
-)
-from llmd_autoscaler.core.shapes import N_BINS, bin_of
+from llmd_autoscaler.core.plan import Plan, load_of, plan
 from llmd_autoscaler.core.slo import Bounds, QosClass
 from llmd_autoscaler.core.tables import tables
 from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix, traffic_mix
-from llmd_autoscaler.core.world import Memory, Route, TargetState, World
+from llmd_autoscaler.core.world import Route, TargetState, World
 from tests.core.worlds import FAST, INTERACTIVE, QUICK, RELAXED, counted, target, world
 
 BOTH = (INTERACTIVE, RELAXED)
@@ -177,79 +167,3 @@ def test_a_load_that_nothing_carries_is_shown_as_the_limit() -> None:
     found, *_ = planned(of(SLOW_TARGET), [1.0])
     table = dataclasses.replace(found.tables["a100"], work=np.zeros_like(found.tables["a100"].work))
     assert load_of(dataclasses.replace(found, tables={"a100": table}), "a100", 8) == 8.0
-
-
-# --- routing tables -----------------------------------------------------------------------------
-
-
-def test_the_first_rule_whose_limit_is_not_below_the_prompt_wins() -> None:
-    routes = [
-        Route("interactive", 1024, {"a": 1.0}),
-        Route("interactive", None, {"a": 0.3, "b": 0.7}),
-    ]
-    routing = routing_table(BOTH, ["a", "b"], routes, [0, 0, 1])
-    rules = [routing.rule_of[b] for b in range(N_BINS)]
-    assert rules == [0] * (bin_of(1024) + 1) + [1] * (N_BINS - bin_of(1024) - 1)
-    assert list(routing.fraction[1]) == [0.3, 0.7]
-    assert list(routing.n_routable) == [2, 1]
-
-
-def test_a_class_without_routes_goes_by_least_expected_work() -> None:
-    routing = routing_table(BOTH, ["a"], [Route("interactive", None, {"a": 1.0})], [0])
-    assert {routing.rule_of[N_BINS + b] for b in range(N_BINS)} == {-1}
-
-
-def test_a_fleet_has_its_instances_in_the_order_of_its_targets() -> None:
-    routing = routing_of(of(SLOW_TARGET, FAST_TARGET), (), [2, 1])
-    assert list(routing.target_of) == [0, 0, 1]
-
-
-# --- the oracle ---------------------------------------------------------------------------------
-
-
-def asked(
-    qps: float, n: int, memory: Memory | None = None, *, now_s: float = 0.0
-) -> tuple[float, Memory]:
-    it = dataclasses.replace(of(SLOW_TARGET), now_s=now_s)
-    found, mix, shapes = planned(it, [qps])
-    memory = memory or Memory.fresh(it)
-    attained, memory = predict(
-        it, {"a100": n}, found, (np.array([qps]), mix, shapes), memory, QUICK
-    )
-    assert attained is not None
-    return float(attained[0]), memory
-
-
-def test_the_oracle_tells_a_fleet_that_carries_from_one_that_does_not() -> None:
-    assert asked(2.0, 6)[0] > 0.98
-    assert asked(12.0, 1)[0] < 0.5
-
-
-def test_a_verification_is_kept_while_fleet_and_rate_stay() -> None:
-    _, memory = asked(2.0, 4)
-    assert asked(2.1, 4, memory, now_s=VERIFIED_FOR_S - 1)[1].verified is memory.verified
-
-
-@pytest.mark.parametrize(
-    ("qps", "n", "now_s"), [(2.4, 4, 15.0), (2.0, 5, 15.0), (2.0, 4, VERIFIED_FOR_S)]
-)
-def test_another_fleet_another_rate_or_time_asks_the_oracle_again(
-    qps: float, n: int, now_s: float
-) -> None:
-    _, memory = asked(2.0, 4)
-    assert asked(qps, n, memory, now_s=now_s)[1].verified is not memory.verified
-
-
-def test_without_traffic_there_is_nothing_to_predict() -> None:
-    it = of(SLOW_TARGET)
-    found, mix, shapes = planned(it, [1.0])
-    attained, memory = predict(
-        it, {"a100": 1}, found, (np.zeros(1), mix, shapes), Memory.fresh(it), QUICK
-    )
-    assert attained is None
-    assert memory.verified is None
-
-
-def test_a_fleet_of_none_attains_nothing() -> None:
-    assert asked(2.0, 0)[0] == 0.0
-    assert not math.isnan(asked(2.0, 0)[0])

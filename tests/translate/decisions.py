@@ -56,7 +56,7 @@ def decision(*targets, **changes):
         targets=targets or (decided(),),
         routes=(Route("interactive", 4096, {"a100": 0.7, "h100": 0.3}), Route("interactive", None, {"a100": 1.0})),
         qps=np.array([5.3123, 2.2]),
-        forecast=Forecast(180.2, np.array([5.6, 2.3]), 1.25, 0.1),
+        forecast=Forecast(180.2, np.array([5.6, 2.3]), 1.1, 1.25, 0.1),
         isl_mean=np.array([1155.4, 0.0]),
         osl_mean=np.array([211.2, 0.0]),
         hit_frac=np.array([0.12, 0.0]),

@@ -13,7 +13,6 @@ import structlog
 
 from llmd_autoscaler.controller import pods as pods_of
 from llmd_autoscaler.controller.events import EventLimiter, Notice, event_body
-from llmd_autoscaler.controller.json_object import child, text
 from llmd_autoscaler.controller.labels import label_patch
 from llmd_autoscaler.controller.pods import Pod, controller_of, read_pods
 from llmd_autoscaler.controller.ports import ClusterView, Instance, ModelKey, Publication
@@ -37,6 +36,7 @@ from llmd_autoscaler.kube import (
     NotFound,
     Resource,
 )
+from llmd_autoscaler.translate.json_object import child, text
 from llmd_autoscaler.translate.stored import is_later
 from llmd_autoscaler.translate.world import (
     ScaleTarget,

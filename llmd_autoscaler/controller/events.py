@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from llmd_autoscaler.controller.json_object import Json, child, text
 from llmd_autoscaler.translate.condition import rfc3339_seconds
+from llmd_autoscaler.translate.json_object import Json, child, text
 
 COMPONENT = "llmd-controller"
 # One of a reason, an object and a minute: an Event is for people, the history has the rest.

@@ -1,6 +1,6 @@
 """The labels by which routers find the pods of a target and its groups."""
 
-from llmd_autoscaler.controller.json_object import Json
+from llmd_autoscaler.translate.json_object import Json
 
 TARGET = "autoscaling.llmd.ai/target"
 GROUP = "autoscaling.llmd.ai/group"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from llmd_autoscaler.controller.json_object import Json, child, items, text
 from llmd_autoscaler.controller.ports import Instance
+from llmd_autoscaler.translate.json_object import Json, child, items, text
 from llmd_autoscaler.translate.world import InstanceCounts
 
 _ENDED = ("Succeeded", "Failed")

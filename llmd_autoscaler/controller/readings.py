@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from llmd_autoscaler.controller.json_object import Json, child, text
 from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.translate.json_object import Json, child, text
 
 Key = tuple[str, str]  # namespace, name
 Read = TypeVar("Read")

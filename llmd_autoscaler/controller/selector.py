@@ -1,6 +1,6 @@
 """The label selector of a workload (`matchLabels`, `matchExpressions`) against a set of labels."""
 
-from llmd_autoscaler.controller.json_object import Json, child, items, strings, text
+from llmd_autoscaler.translate.json_object import Json, child, items, strings, text
 
 
 def selects(selector: Json, labels: Json) -> bool:

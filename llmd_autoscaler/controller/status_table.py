@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.controller.cluster import listed
-from llmd_autoscaler.controller.json_object import Json, child, items, strings, text
 from llmd_autoscaler.translate.condition import unix_s
+from llmd_autoscaler.translate.json_object import Json, child, items, strings, text
 
 Column = tuple[str, Callable[[Json], str]]
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from llmd_autoscaler.controller.events import Notice
-from llmd_autoscaler.controller.json_object import Json
 from llmd_autoscaler.controller.ports import ModelView, Publication, Trouble
 from llmd_autoscaler.controller.readings import Key
 from llmd_autoscaler.controller.view import LEVEL, VARIANT, Picture, Placed
@@ -18,6 +17,7 @@ from llmd_autoscaler.translate.condition import (
     Truth,
     with_findings,
 )
+from llmd_autoscaler.translate.json_object import Json
 from llmd_autoscaler.translate.status import Seen, Served, service_level_status
 from llmd_autoscaler.translate.stored import stored_desired
 from llmd_autoscaler.translate.variant_status import Stamp, Subject, variant_status

@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llmd_autoscaler.controller.json_object import Json
 from llmd_autoscaler.controller.pods import Pod, counts, instances
 from llmd_autoscaler.controller.ports import ClusterView, Instance, ModelKey, ModelView, Trouble
 from llmd_autoscaler.controller.readings import Key, Unreadable
 from llmd_autoscaler.core.world import TargetState
 from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.translate.condition import Finding
+from llmd_autoscaler.translate.json_object import Json
 from llmd_autoscaler.translate.stored import stored_desired, stored_epoch
 from llmd_autoscaler.translate.world import (
     Level,

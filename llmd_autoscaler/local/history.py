@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llmd_autoscaler.core.score import ScalingEvent
-from llmd_autoscaler.simulator.kubeapi.objects import Json, child, text, whole
+from llmd_autoscaler.simulator.kubeapi.objects import Json
 from llmd_autoscaler.simulator.pod_status import serves
+from llmd_autoscaler.translate.json_object import child, text, whole
 
 Objects = Mapping[tuple[str, str], Json]
 

@@ -22,6 +22,8 @@ from llmd_autoscaler.router.stream import (
 _OK = 200
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERRORS = 500
+# every answer of both endpoints has it; a sign-in page or another program's words have not
+_CHOICES = b'"choices"'
 _CONNECT_TIMEOUT_S = 2.0
 # A draining vLLM was seen to hold an open stream for ten minutes without a byte. A long prompt in a
 # deep queue, or an answer that is not streamed, can be silent for minutes as well.
@@ -114,6 +116,8 @@ async def _begun(response: aiohttp.ClientResponse) -> Answer:
             f"the server answered {response.status}",
             status=response.status,
         )
+    if response.status == _OK and _CHOICES not in body:
+        raise RefusalError("no_answer", "the server answered 200 with something that is no answer")
     if response.status == _OK and _is_aborted(body):
         # whatever it had written, nothing of it has reached the client
         raise RefusalError("abort", "the server aborted the request: it is about to stop")

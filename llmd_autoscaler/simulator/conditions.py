@@ -1,6 +1,7 @@
 """Conditions of a status, whose transition time moves only when the truth does."""
 
-from llmd_autoscaler.simulator.kubeapi.objects import Json, items, text, timestamp
+from llmd_autoscaler.simulator.kubeapi.objects import Json, timestamp
+from llmd_autoscaler.translate.json_object import items, text
 
 
 def conditioned(body: Json, kind: str, *, is_true: bool, reason: str, now_s: float) -> Json:

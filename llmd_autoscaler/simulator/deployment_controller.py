@@ -6,15 +6,7 @@ from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.simulator.conditions import conditioned
 from llmd_autoscaler.simulator.deployment import Deployment, Instance, StartUp, reconcile
 from llmd_autoscaler.simulator.kubeapi.kinds import DEPLOYMENT, POD
-from llmd_autoscaler.simulator.kubeapi.objects import (
-    Json,
-    child,
-    items,
-    seconds,
-    text,
-    texts,
-    whole,
-)
+from llmd_autoscaler.simulator.kubeapi.objects import Json, seconds
 from llmd_autoscaler.simulator.kubeapi.paths import Target
 from llmd_autoscaler.simulator.kubeapi.verbs import Verbs
 from llmd_autoscaler.simulator.pod_status import (
@@ -25,6 +17,7 @@ from llmd_autoscaler.simulator.pod_status import (
     ready_since_s,
     serves,
 )
+from llmd_autoscaler.translate.json_object import child, items, text, texts, whole
 
 # Annotations of a Deployment that say how its pods start (simulated seconds)
 STARTUP_P50 = "simulator.llmd.ai/startup-p50-s"

@@ -18,13 +18,14 @@ from llmd_autoscaler.simulator.hpa import (
 from llmd_autoscaler.simulator.hpa_behavior import History
 from llmd_autoscaler.simulator.hpa_resource import conditions, first_history, hpa_spec, metric_path
 from llmd_autoscaler.simulator.kubeapi.kinds import DEPLOYMENT, HPA, POD
-from llmd_autoscaler.simulator.kubeapi.objects import Json, child, items, text, timestamp, whole
+from llmd_autoscaler.simulator.kubeapi.objects import Json, timestamp
 from llmd_autoscaler.simulator.kubeapi.paths import Target
 from llmd_autoscaler.simulator.kubeapi.selectors import parse_selector
 from llmd_autoscaler.simulator.kubeapi.status import ApiError
 from llmd_autoscaler.simulator.kubeapi.verbs import Verbs
 from llmd_autoscaler.simulator.pod_status import serves
 from llmd_autoscaler.simulator.quantity import milli
+from llmd_autoscaler.translate.json_object import child, items, text, whole
 
 _TIMEOUT = aiohttp.ClientTimeout(total=6.0)  # wall; the proxy gives up after 5
 _N_WORKERS = 5  # --concurrent-horizontal-pod-autoscaler-syncs

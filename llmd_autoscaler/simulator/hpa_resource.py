@@ -17,15 +17,9 @@ from llmd_autoscaler.simulator.hpa_behavior import (
     Select,
 )
 from llmd_autoscaler.simulator.kubeapi.kinds import KINDS
-from llmd_autoscaler.simulator.kubeapi.objects import (
-    Json,
-    child,
-    items,
-    text,
-    texts,
-    whole,
-)
+from llmd_autoscaler.simulator.kubeapi.objects import Json
 from llmd_autoscaler.simulator.quantity import milli
+from llmd_autoscaler.translate.json_object import child, items, text, texts, whole
 
 _TYPES = ("AbleToScale", "ScalingActive", "ScalingLimited", "ScaledToZero")
 

@@ -9,7 +9,7 @@ import structlog
 
 from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.simulator.kubeapi.kinds import POD
-from llmd_autoscaler.simulator.kubeapi.objects import Json, child, items, text, whole
+from llmd_autoscaler.simulator.kubeapi.objects import Json
 from llmd_autoscaler.simulator.kubeapi.paths import Target
 from llmd_autoscaler.simulator.kubeapi.store import Key
 from llmd_autoscaler.simulator.kubeapi.verbs import Verbs
@@ -22,6 +22,7 @@ from llmd_autoscaler.simulator.pod_status import (
     ready_at_s,
     running,
 )
+from llmd_autoscaler.translate.json_object import child, items, text, whole
 
 _PROBE_EVERY_S = 0.1  # wall
 _PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.0)  # wall

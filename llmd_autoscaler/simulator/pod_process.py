@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
 from llmd_autoscaler.errors import ConfigError
-from llmd_autoscaler.simulator.kubeapi.objects import Json, items, text
+from llmd_autoscaler.simulator.kubeapi.objects import Json
+from llmd_autoscaler.translate.json_object import items, text
 
 _REFERENCE = re.compile(r"\$(\$)?\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 _LINES_KEPT = 20

@@ -1,7 +1,8 @@
 """What a pod says of itself: reading and writing the fields that controllers look at."""
 
 from llmd_autoscaler.simulator.conditions import conditioned
-from llmd_autoscaler.simulator.kubeapi.objects import Json, child, items, seconds, text, timestamp
+from llmd_autoscaler.simulator.kubeapi.objects import Json, seconds, timestamp
+from llmd_autoscaler.translate.json_object import child, items, text
 
 READY_AT = (
     "simulator.llmd.ai/ready-at-s"  # pod annotation: creation + drawn lead, simulated seconds

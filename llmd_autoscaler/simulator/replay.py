@@ -1,9 +1,8 @@
 """Recorded traffic: reads request traces, scales them, and gives each request its class."""
 
-import csv
 import gzip
 import hashlib
-import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,9 @@ from llmd_autoscaler.errors import ConfigError
 # Headers of the two forms of the Azure LLM inference traces: as published, and as seconds from the start.
 SECONDS_HEADER = ("arrival_s", "input_tokens", "output_tokens")
 PUBLISHED_HEADER = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
+# Ten times the longest context of any model: beyond it a number is a mistake, and its prompt would fill the memory.
+_MOST_TOKENS = 10_000_000
+_SHOWN = 60  # characters of what was found: a file without line breaks is one line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,22 +75,23 @@ def read_trace(path: Path) -> Replay:
     """
     try:
         data = path.read_bytes()
-        text = gzip.decompress(data).decode() if data[:2] == b"\x1f\x8b" else data.decode()
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(
             f"trace {path}: no such file; give a CSV with the columns {', '.join(SECONDS_HEADER)}"
         ) from error
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise ConfigError(f"trace {path}: cannot be read as text or gzip ({error})") from error
-    rows = csv.reader(io.StringIO(text))
-    header = tuple(name.strip() for name in next(rows, []))
+    # not the csv module: nothing here is quoted, and a stray quote would take the rest of the file for one field
+    first, *rows = text.splitlines() or [""]
+    header = tuple(name.strip() for name in first.split(","))
     if header not in (SECONDS_HEADER, PUBLISHED_HEADER):
         raise ConfigError(
-            f"trace {path}:1: found the header {','.join(header) or '(nothing)'}; write {','.join(SECONDS_HEADER)} or {','.join(PUBLISHED_HEADER)}"
+            f"trace {path}:1: found the header {first[:_SHOWN] or '(nothing)'}; write {','.join(SECONDS_HEADER)} or {','.join(PUBLISHED_HEADER)}"
         )
     records: list[tuple[float, int, int]] = []
     for line, row in enumerate(rows, start=2):
-        if not row:
+        if not row.strip():
             continue
         record = _record(path, line, header, row)
         if records and record[0] < records[-1][0]:
@@ -107,21 +110,19 @@ def read_trace(path: Path) -> Replay:
     )
 
 
-def _record(
-    path: Path, line: int, header: tuple[str, ...], row: list[str]
-) -> tuple[float, int, int]:
+def _record(path: Path, line: int, header: tuple[str, ...], row: str) -> tuple[float, int, int]:
     """One row: arrival in seconds, prompt and answer tokens; an answer has at least its first token."""
     try:
-        when, isl, osl = row
+        when, isl, osl = row.split(",")
         at_s = float(when) if header == SECONDS_HEADER else _published_s(when)
         lengths = int(isl), int(osl)
     except ValueError as error:
         raise ConfigError(
-            f"trace {path}:{line}: found {','.join(row)!r}; write a time and two whole numbers of tokens"
+            f"trace {path}:{line}: found {row[:_SHOWN]!r}; write a time and two whole numbers of tokens"
         ) from error
-    if not np.isfinite(at_s) or lengths[0] < 1 or lengths[1] < 0:
+    if not np.isfinite(at_s) or lengths[0] < 1 or lengths[1] < 0 or max(lengths) > _MOST_TOKENS:
         raise ConfigError(
-            f"trace {path}:{line}: found {','.join(row)!r}; times are finite, prompts have a token or more"
+            f"trace {path}:{line}: found {row[:_SHOWN]!r}; times are finite, prompts have 1 to {_MOST_TOKENS:,} tokens, answers 0 to as many"
         )
     return at_s, lengths[0], max(1, lengths[1])
 

@@ -15,9 +15,10 @@ from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.simulator.cluster_process import ClusterOptions, simulated_cluster
 from llmd_autoscaler.simulator.deployment_controller import N_WARM, STARTUP_P50
 from llmd_autoscaler.simulator.kubeapi.kinds import DEPLOYMENT, HPA, POD, VARIANT_AUTOSCALING
-from llmd_autoscaler.simulator.kubeapi.objects import items, seconds, text
+from llmd_autoscaler.simulator.kubeapi.objects import seconds
 from llmd_autoscaler.simulator.kubeapi.paths import Target
 from llmd_autoscaler.simulator.pod_status import ready_since_s, serves
+from llmd_autoscaler.translate.json_object import items, text
 
 pytestmark = pytest.mark.slow
 

@@ -72,11 +72,20 @@ def test_empty_lines_are_passed_over(tmp_path: Path) -> None:
         (SECONDS + "0,5,1\n1,five,1\n", r":3: found '1,five,1'; write a time and two whole"),
         (SECONDS + "0,5\n", r":2: found '0,5'"),
         (SECONDS + "0,5,1,9\n", r":2: found '0,5,1,9'"),
-        (SECONDS + "0,0,1\n", r":2: found '0,0,1'; times are finite, prompts have a token"),
+        (SECONDS + "0,0,1\n", r":2: found '0,0,1'; times are finite, prompts have 1 to"),
         (SECONDS + "nan,5,1\n", r":2: found 'nan,5,1'; times are finite"),
         (SECONDS + "0,5,-1\n", r":2: found '0,5,-1'"),
         (SECONDS + "7,5,1\n\n3,5,1\n", r":4: arrives before the row above it; sort the rows"),
         (PUBLISHED + "yesterday,5,1\n", r":2: found 'yesterday,5,1'"),
+        # a prompt that fills the memory, and one that fits no integer of 64 bits
+        (
+            SECONDS + "0,5,1\n1,1000000000,1\n",
+            r":3: found '1,1000000000,1'.* 1 to 10,000,000 tokens",
+        ),
+        (SECONDS + f"0,5,{2**64}\n", r":2: found .* answers 0 to as many"),
+        # longer than a field of the csv module may be
+        (SECONDS + '0,5,1\n"' + "x" * 200_000, r":3: found '\"x{59}'; write a time"),
+        ("x" * 200_000, r":1: found the header x{60}; write"),
     ],
 )
 def test_a_wrong_trace_is_refused_with_its_line_and_what_to_write(
@@ -91,7 +100,24 @@ def test_a_missing_trace_is_refused_with_the_columns_to_give(tmp_path: Path) -> 
         read_trace(tmp_path / "none.csv")
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8bnot really gzip", b"\xff\xfe\x00binary"])
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    assert len(read_trace(written(tmp_path, "\ufeff" + SECONDS + "0,5,1\n")).at_s) == 1
+
+
+# one byte of the compressed data is another
+DAMAGED = bytearray(gzip.compress((SECONDS + "0,5,1\n" * 1000).encode()))
+DAMAGED[30] ^= 0xFF
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x1f\x8bnot really gzip",
+        bytes(DAMAGED),
+        bytes(DAMAGED[:20]),
+        b"\xff\xfe\x00binary",
+    ],
+)
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "trace.csv"
     path.write_bytes(content)

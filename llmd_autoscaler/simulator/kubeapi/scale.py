@@ -1,7 +1,8 @@
 """The `/scale` subresource: a Deployment as an autoscaler sees it."""
 
-from llmd_autoscaler.simulator.kubeapi.objects import Json, child, text, texts, whole
+from llmd_autoscaler.simulator.kubeapi.objects import Json
 from llmd_autoscaler.simulator.kubeapi.status import invalid
+from llmd_autoscaler.translate.json_object import child, text, texts, whole
 
 
 def scale_of(deployment: Json) -> Json:

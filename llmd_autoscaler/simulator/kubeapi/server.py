@@ -11,13 +11,14 @@ from aiohttp import web
 from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.simulator.kubeapi import paths, status
 from llmd_autoscaler.simulator.kubeapi.discovery import discovered
-from llmd_autoscaler.simulator.kubeapi.objects import Json, text
+from llmd_autoscaler.simulator.kubeapi.objects import Json
 from llmd_autoscaler.simulator.kubeapi.paths import Target
 from llmd_autoscaler.simulator.kubeapi.proxy import PREFIX, AdapterProxy
 from llmd_autoscaler.simulator.kubeapi.selectors import parse_selector
 from llmd_autoscaler.simulator.kubeapi.store import Store, encoded
 from llmd_autoscaler.simulator.kubeapi.verbs import Verbs
 from llmd_autoscaler.simulator.kubeapi.watch import Watch, lines
+from llmd_autoscaler.translate.json_object import text
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"

@@ -11,9 +11,10 @@ from bisect import bisect_right
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.simulator.kubeapi.kinds import Kind
-from llmd_autoscaler.simulator.kubeapi.objects import Json, child, text, timestamp, whole
+from llmd_autoscaler.simulator.kubeapi.objects import Json, timestamp
 from llmd_autoscaler.simulator.kubeapi.selectors import Selector
 from llmd_autoscaler.simulator.kubeapi.status import ApiError, expired
+from llmd_autoscaler.translate.json_object import child, text, whole
 
 Key = tuple[str, str]
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")

@@ -7,11 +7,12 @@ from dataclasses import replace
 from llmd_autoscaler.simulator.kubeapi import status
 from llmd_autoscaler.simulator.kubeapi.apply import applied, conflicts, merge_patched
 from llmd_autoscaler.simulator.kubeapi.kinds import POD
-from llmd_autoscaler.simulator.kubeapi.objects import Json, child, text, timestamp, whole
+from llmd_autoscaler.simulator.kubeapi.objects import Json, timestamp
 from llmd_autoscaler.simulator.kubeapi.paths import Target
 from llmd_autoscaler.simulator.kubeapi.scale import scale_of, with_replicas
 from llmd_autoscaler.simulator.kubeapi.selectors import Selector
 from llmd_autoscaler.simulator.kubeapi.store import Store
+from llmd_autoscaler.translate.json_object import child, text, whole
 
 _DEFAULT_GRACE_S = 30  # of a pod that names no terminationGracePeriodSeconds
 

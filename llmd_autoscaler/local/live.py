@@ -150,7 +150,7 @@ class LiveRun:
             await fleet.start_traffic_path(children, self.history)
             self.screen.say(
                 f"router {fleet.url('router')} · API server {fleet.url('cluster')} "
-                f"(llmd-autoscaler status --api {fleet.url('cluster')})"
+                f"(llmd-autoscaler status --api {fleet.url('cluster')} --clock {self.clock.flag()})"
             )
             self.start_s = self.clock.now_s() + _LEAD_WALL_S * self.speed
             asker = Asker(

@@ -180,7 +180,10 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
+        # a host that has no address is an error of the resolver, with a number of its own
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror
         raise ConfigError(
-            f"the controller cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): give a free --port"
+            f"the controller cannot listen on {host}:{port} ({why}): give another --port or --host"
         ) from error
     _LOG.info("controller_listening", address=runner.addresses[0])

@@ -160,7 +160,7 @@ def test_a_port_in_use_is_one_line_and_code_2(capsys: pytest.CaptureFixture[str]
         port = taken.getsockname()[1]
         assert main(["--api", "http://127.0.0.1:1", "--port", str(port)]) == 2
     assert capsys.readouterr().err == (
-        f"llmd-adapter: the adapter cannot listen on 127.0.0.1:{port} (Address already in use): give a free --port\n"
+        f"llmd-adapter: the adapter cannot listen on 127.0.0.1:{port} (Address already in use): give another --port or --host\n"
     )
 
 
@@ -169,8 +169,17 @@ def test_a_clock_that_is_none_is_one_line_and_code_2(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_an_unknown_flag_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--por", "1"], "unrecognized arguments: --por 1"),
+        (["--port", "65536"], "argument --port: '65536' is no port: write 0 to 65535"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_code_2(
+    capsys: pytest.CaptureFixture[str], flags: list[str], sentence: str
+) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["--por", "1"])
+        main(flags)
     assert caught.value.code == 2
-    assert "unrecognized arguments: --por" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"llmd-adapter: {sentence}; see llmd-adapter --help\n"

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
@@ -52,6 +53,20 @@ def test_a_number_that_must_be_above_zero_is(capsys, flag, value):
     assert f"{value!r} is no number above 0" in refused(capsys, "local", f"{flag}={value}")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ":1: found the header (nothing)"),
+        (HEADER, ": no request in it"),
+        (HEADER + "5,5,1\n1,5,1\n", ":3: arrives before the row above it"),
+    ],
+)
+def test_a_trace_that_cannot_be_replayed_is_one_sentence(capsys, tmp_path, text, said):
+    path = tmp_path / "trace.csv"
+    path.write_text(text)
+    assert f"trace {path}{said}" in refused(capsys, "local", "--virtual", "--trace", str(path))
+
+
 def test_a_missing_trace_is_named(capsys, tmp_path):
     path = tmp_path / "none.csv"
     assert f"trace {path}: no such file" in refused(capsys, "local", "--trace", str(path))
@@ -76,6 +91,24 @@ def test_a_wrong_resource_has_its_file_and_line(capsys, tmp_path):
     )
 
 
+DEFAULT = files("llmd_autoscaler.local").joinpath("config", "default.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ('percentile: "0.99"', "percentile: 0.99", ": spec.classes[0].slo.percentile: found 0.99"),
+        ("routing: Obeyed", "minInstances: 0", ": spec.minInstances: 0 needs a router that can hold"),
+        ("minReplicas: 3", "minReplicas: 0", ": spec.minReplicas: found 0 (a number); write 1 or more"),
+        ("Count: 4", "Count: 8", "the profile has acceleratorCount 4, but spec.acceleratorCount is 8"),
+        ("llama-3.1-70b-a100-tp4}", "llama-3.1-8b-h100}", "the profile has model meta-llama/Llama-3.1-8B"),
+    ],
+)  # fmt: skip
+def test_a_config_that_cannot_be_run_is_one_sentence(capsys, tmp_path, right, wrong, said):
+    (tmp_path / "a.yaml").write_text(DEFAULT.replace(right, wrong))
+    assert said in refused(capsys, "local", "--virtual", "--config", str(tmp_path))
+
+
 def test_a_record_is_never_mixed_with_what_a_folder_holds(capsys, tmp_path):
     (tmp_path / "requests.csv").write_text(HEADER)
     said = refused(capsys, "local", "--virtual", "--record", str(tmp_path))
@@ -97,13 +130,30 @@ def test_an_unknown_profile_is_told_the_known_ones(capsys):
     assert "llama-3.1-8b-h100" in refused(capsys, "simulate-server", "--profile", "llama-9")
 
 
-@pytest.mark.parametrize("command", ["simulate-cluster", "router --api http://127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "simulate-cluster",
+        "simulate-server --profile llama-3.1-8b-h100",
+        "router --api http://127.0.0.1:1",
+        "controller --api http://127.0.0.1:1",
+    ],
+)
 def test_a_given_port_in_use_is_an_error(capsys, command):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         assert f"127.0.0.1:{port}" in refused(capsys, *command.split(), "--port", str(port))
+
+
+@pytest.mark.parametrize("command", ["router", "controller"])
+def test_a_host_without_an_address_is_told_as_that(capsys, command):
+    # of an interface that there is not: refused by the resolver without asking anybody
+    flags = ["--api", "http://127.0.0.1:1", "--host", "fe80::1%nosuch", "--port", "8080"]
+    said = refused(capsys, command, *flags)
+    assert "cannot listen on fe80::1%nosuch:8080 (" in said
+    assert "Unknown error" not in said
 
 
 def test_a_port_beyond_the_last_is_none(capsys):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import numpy as np
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.engines.exposition import samples_by_name
@@ -21,9 +20,10 @@ from llmd_autoscaler.local.history import History
 from llmd_autoscaler.local.ledger import Ledger
 from llmd_autoscaler.local.processes import Children
 from llmd_autoscaler.local.workload import APP
-from llmd_autoscaler.simulator.kubeapi.objects import Json, text
+from llmd_autoscaler.simulator.kubeapi.objects import Json
 from llmd_autoscaler.simulator.replay import Replay
 from llmd_autoscaler.translate.blueprint import Blueprint
+from llmd_autoscaler.translate.json_object import text
 
 SPEED = 10.0
 NOW_S = 1_700_000_000.0
@@ -38,6 +38,8 @@ class Served:
     n_done: int
     """Answered to the last token."""
     n_open: int
+    n_prompt_tokens: int
+    """Of all whose first token is out."""
 
 
 @dataclass
@@ -100,6 +102,7 @@ class System:
         return Served(
             n_done=int(by_reason.get("length", 0)),
             n_open=int((page.n_running or 0) + (page.n_waiting or 0)),
+            n_prompt_tokens=int(page.prompt_tokens or 0),
         )
 
     def process_id(self, address: str) -> int:
@@ -160,13 +163,3 @@ async def until(claim: Callable[[], object]) -> None:
             if await found if inspect.isawaitable(found) else found:
                 return
             await asyncio.sleep(_POLL_S)
-
-
-def steady(n: int, *, qps: float, isl: int = 200, osl: int = 400) -> Replay:
-    """Equal requests at equal distances, of two classes in turn."""
-    return Replay(
-        at_s=np.arange(n) / qps,
-        isl=np.full(n, isl, dtype=np.int64),
-        osl=np.full(n, osl, dtype=np.int64),
-        class_of=np.arange(n, dtype=np.int64) % 2,
-    )

@@ -109,7 +109,7 @@ async def test_a_port_in_use_is_a_sentence() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(
-            ConfigError, match=f"cannot listen on 127.0.0.1:{port} .*give a free --port"
+            ConfigError, match=f"cannot listen on 127.0.0.1:{port} .*give another --port or --host"
         ):
             await run_router(
                 api="http://127.0.0.1:1",

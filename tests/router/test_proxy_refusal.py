@@ -34,6 +34,13 @@ async def reset(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+def page(body: bytes, content_type: str) -> Handler:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=content_type)
+
+    return answer
+
+
 REFUSALS: dict[str, tuple[Handler, str]] = {
     "error event behind 200": (
         sse(event({"error": {"message": "dead", "code": 500}}), DONE),
@@ -47,6 +54,9 @@ REFUSALS: dict[str, tuple[Handler, str]] = {
     "500": (plain({"error": {"message": "no"}}, 500), "status_5xx"),
     "503": (plain({"error": {"message": "no"}}, 503), "status_5xx"),
     "429": (plain({"error": {"message": "no"}}, 429), "status_429"),
+    "an HTML page": (page(b"<html><body>Sign in</body></html>", "text/html"), "no_answer"),
+    "an HTML page as events": (page(b"<html>\n\n</html>\n\n", "text/event-stream"), "empty"),
+    "JSON of another program": (plain({"status": "ok"}), "no_answer"),
 }
 
 

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import math
-import os
-import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
@@ -17,7 +15,8 @@ from llmd_autoscaler.controller.loop import Loop
 from llmd_autoscaler.controller.scrape import Scraper
 from llmd_autoscaler.controller.source import ScrapedSource, router_urls
 from llmd_autoscaler.core.world import Policy
-from llmd_autoscaler.errors import AutoscalerError, ConfigError
+from llmd_autoscaler.errors import AutoscalerError
+from llmd_autoscaler.listening import listen, stop_signal
 from llmd_autoscaler.settings import Settings
 from llmd_autoscaler.telemetry import Telemetry
 
@@ -53,7 +52,7 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
 
     Raises: ConfigError: the port is taken, or there is no API to speak to.
     """
-    stopped = _stop_signal()
+    stopped = stop_signal()
     period_s = settings.tick.period_s
     telemetry = Telemetry(fresh_s=(HUNG_AFTER_PERIODS + 1.0) * period_s)
     scraper = Scraper(
@@ -74,7 +73,8 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
         runner = web.AppRunner(ticking.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            await _listen(runner, host, port)
+            await listen(runner, host, port, who="controller")
+            _LOG.info("controller_listening", address=runner.addresses[0])
             async with asyncio.TaskGroup() as group:
                 following = group.create_task(cluster.run())
                 await ticking.run(stopped)
@@ -167,23 +167,3 @@ async def _either(
         for task in tasks:
             task.cancel()
     return bool(done)
-
-
-def _stop_signal() -> asyncio.Event:
-    stopped, loop = asyncio.Event(), asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stopped.set)
-    return stopped
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        # a host that has no address is an error of the resolver, with a number of its own
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror
-        raise ConfigError(
-            f"the controller cannot listen on {host}:{port} ({why}): give another --port or --host"
-        ) from error
-    _LOG.info("controller_listening", address=runner.addresses[0])

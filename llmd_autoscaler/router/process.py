@@ -1,14 +1,12 @@
 """The router as a process: builds its parts, serves until told to stop, lets open answers end."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Coroutine
 
 from aiohttp import web
 
 from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.listening import listen, stop_signal
 from llmd_autoscaler.router.cluster import Cluster, connected
 from llmd_autoscaler.router.count import Counts
 from llmd_autoscaler.router.dispatch import Dispatcher
@@ -49,7 +47,7 @@ async def run_router(
         )
         await runner.setup()
         try:
-            await _listen(runner, host, port)
+            await listen(runner, host, port, who="router")
             cluster = Cluster(kube, namespace, fleet)
             await _serve(runner, cluster.run(), watch_gauges(fleet, session))
         finally:
@@ -57,10 +55,7 @@ async def run_router(
 
 
 async def _serve(runner: web.AppRunner, *watches: Coroutine[None, None, None]) -> None:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stopped.set)
+    stopped = stop_signal()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(watch) for watch in watches]
         await stopped.wait()
@@ -68,15 +63,3 @@ async def _serve(runner: web.AppRunner, *watches: Coroutine[None, None, None]) -
         await runner.cleanup()
         for task in tasks:
             task.cancel()
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        # a host that has no address is an error of the resolver, with a number of its own
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror
-        raise ConfigError(
-            f"the router cannot listen on {host}:{port} ({why}): give another --port or --host"
-        ) from error

@@ -40,6 +40,7 @@ def setup_of(
         classes=tuple(each.qos for each in blueprint.classes),
         targets=targets,
         replay=replay,
+        stock=blueprint.stock,
         start=start or {target.name: target.min_instances for target in targets},
         seed=seed,
     )

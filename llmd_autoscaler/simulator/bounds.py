@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,8 @@ def best_static(setup: Setup) -> StaticFleet:
         itertools.product(*sizes),
         key=lambda ms: sum(m * t.usd_per_hour for m, t in zip(ms, setup.targets, strict=True)),
     )
-    for numbers in fleets[:MOST_FLEETS]:
+    within = [numbers for numbers in fleets if _is_in_stock(setup, numbers)]
+    for numbers in within[:MOST_FLEETS]:
         named = {t.name: m for t, m in zip(setup.targets, numbers, strict=True)}
         result = asyncio.run(play(setup, new_fleet(setup, named), Static(named)))
         if keeps_slo(setup.classes, result.attainment):
@@ -51,6 +52,14 @@ def best_static(setup: Setup) -> StaticFleet:
     raise InfeasibleError(
         f"no static fleet up to {names} keeps the SLO of every class on this traffic"
     )
+
+
+def _is_in_stock(setup: Setup, numbers: Sequence[int]) -> bool:
+    """Whether the accelerators of a fleet exist."""
+    used: dict[str, int] = {}
+    for target, m in zip(setup.targets, numbers, strict=True):
+        used[target.accelerator] = used.get(target.accelerator, 0) + m * target.n_accelerators
+    return all(n <= setup.stock.get(accelerator, n) for accelerator, n in used.items())
 
 
 class _LookAhead:
@@ -68,7 +77,7 @@ class _LookAhead:
         self._shapes = counter.true_counts()
         self._mix = traffic_mix(self._shapes)
         self._numbers = dict(setup.start)
-        world = World(0.0, "model", setup.classes, setup.targets, {})
+        world = World(0.0, "model", setup.classes, setup.targets, {}, setup.stock)
         traffic = (self._rates(0.0, math.inf), self._mix, self._shapes)
         self._tables = tables({}, world, traffic, setup.policy)
 
@@ -100,7 +109,7 @@ class _LookAhead:
         if rates.sum() <= 0.0:
             return {}
         work = work_s(setup.targets[0].profile, self._mix)
-        world = World(start_s, "model", setup.classes, setup.targets, {})
+        world = World(start_s, "model", setup.classes, setup.targets, {}, setup.stock)
         cells = demand.cells(setup.classes, rates.sum(axis=1), self._mix.share, work)
         return plan.plan(world, cells, self._mix, self._tables).instances
 

@@ -51,6 +51,9 @@ class Setup:
     targets: tuple[TargetState, ...]
     replay: Replay
     start: Mapping[str, int]
+    stock: Mapping[str, int] = field(
+        default_factory=dict
+    )  # accelerators by kind; absent: unlimited
     seed: int = 1
     policy: Policy = field(default_factory=Policy)
     tick: TickSettings = field(default_factory=TickSettings)
@@ -94,7 +97,7 @@ class Published:
     """Our controller over a virtual fleet: both of its ports, and the status that the HPA reads."""
 
     def __init__(self, fleet: VirtualFleet, setup: Setup) -> None:
-        self._fleet = fleet
+        self._fleet, self._stock = fleet, setup.stock
         self._last: Publication | None = None
         self._numbers: dict[str, int] = {}
         self.publications: list[Publication] = []
@@ -125,7 +128,8 @@ class Published:
         """The one model, from the fleet itself."""
         del now_s  # the fleet's own time is the same
         targets = self._fleet.states(self._numbers)
-        return ClusterView(models=(ModelView(KEY, "model", self._fleet.classes, targets),))
+        model = ModelView(KEY, "model", self._fleet.classes, targets, stock=self._stock)
+        return ClusterView(models=(model,))
 
     async def counts(self, view: ClusterView, *, now_s: float) -> Mapping[ModelKey, ModelCounts]:
         """What the one router has counted."""

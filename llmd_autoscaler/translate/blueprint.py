@@ -1,6 +1,6 @@
 """One model as files declare it: its classes, its targets and their profiles, ready to be run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmd_autoscaler.core.world import TargetState
@@ -53,6 +53,8 @@ class Blueprint:
     """Of the ServiceLevel."""
     classes: tuple[RequestClass, ...]
     targets: tuple[DeclaredTarget, ...]
+    stock: Mapping[str, int]
+    """Accelerators of each kind that the model may use; a kind that nobody limits is not there."""
     objects: tuple[DeclaredObject, ...]
 
 
@@ -88,8 +90,18 @@ def read_blueprint(resources: Sequence[Resource], source: str) -> Blueprint:
         annotations=level.metadata.annotations,
         classes=read_routing_table(level.to_wire()).classes,
         targets=tuple(_target(variant, level, profiles, stock) for variant in variants),
+        stock=dict(_limits(stock.values(), namespace)),
         objects=tuple(_object(each, namespace) for each in resources),
     )
+
+
+def _limits(stocks: Iterable[AcceleratorStock], namespace: str) -> Iterator[tuple[str, int]]:
+    """What limits and shares leave one model that is alone."""
+    for stock in stocks:
+        shares = [share.max for share in stock.spec.shares if share.namespace == namespace]
+        limits = [n for n in (stock.spec.limit, *shares) if n is not None]
+        if limits:
+            yield stock.spec.accelerator, min(limits)
 
 
 def _only_level(resources: Sequence[Resource], source: str) -> ServiceLevel:

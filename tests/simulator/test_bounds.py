@@ -1,6 +1,7 @@
 """Bounds with hindsight."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
@@ -8,7 +9,7 @@ from llmd_autoscaler.core.score import keeps_slo
 from llmd_autoscaler.errors import InfeasibleError
 from llmd_autoscaler.simulator.bounds import best_static, look_ahead
 from llmd_autoscaler.simulator.replay import Replay
-from llmd_autoscaler.simulator.virtual import Result, Setup, Static, new_fleet, play, run
+from llmd_autoscaler.simulator.virtual import Published, Result, Setup, Static, new_fleet, play, run
 from tests.simulator.setups import A100, CLASSES, H100, setup, target, trace
 
 pytestmark = pytest.mark.slow
@@ -57,3 +58,17 @@ def test_when_the_traffic_ends_the_bound_goes_to_the_minimum() -> None:
     bound = look_ahead(setup(start=6, replay=cut))
     # six for the first minutes at most, then the minimum of three
     assert bound.events[A100][-1].after == 3
+
+
+def test_a_stock_holds_for_us_and_for_the_bounds() -> None:
+    # four accelerators an instance: sixteen are four instances, too few for this traffic
+    of = dataclasses.replace(setup(target(limits=(1, 12)), start=4), stock={A100: 16})
+    ours, published = run(of)
+    assert max(numbers[0] for numbers in _desired(published)) == 4
+    assert ours.answers.is_completed.all()
+    with pytest.raises(InfeasibleError):
+        best_static(of)
+
+
+def _desired(published: Published) -> list[tuple[int, ...]]:
+    return [tuple(t.desired for t in each.decision.targets) for each in published.publications]

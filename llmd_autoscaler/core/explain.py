@@ -58,15 +58,15 @@ def _reason(
         return Reason(
             ReasonCode.AT_LIMIT, f"{demand}: maxReplicas {target.max_instances} is the limit"
         )
+    if desired > present:
+        return Reason(ReasonCode.DEMAND_UP, f"{demand}: {present} → {desired}")
+    if desired < present:
+        return Reason(ReasonCode.DEMAND_DOWN, f"{demand}: {present} → {desired}")
     if desired > wanted:
         return Reason(
             ReasonCode.HELD,
             f"{demand}: {wanted} would do, {desired} are kept until they have done so long enough",
         )
-    if desired > present:
-        return Reason(ReasonCode.DEMAND_UP, f"{demand}: {present} → {desired}")
-    if desired < present:
-        return Reason(ReasonCode.DEMAND_DOWN, f"{demand}: {present} → {desired}")
     return Reason(ReasonCode.DEMAND_MET, f"{demand}: {desired} carry it")
 
 

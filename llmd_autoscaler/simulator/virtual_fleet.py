@@ -12,6 +12,7 @@ from llmd_autoscaler.core.engine.compiled import as_float_row, as_int_row, int_r
 from llmd_autoscaler.core.engine.state import (
     FIRST_AT,
     HEAD,
+    ISL,
     LAST_AT,
     N_RUNNING,
     TAIL,
@@ -217,13 +218,16 @@ class VirtualFleet:
         new = np.arange(counted.n_arrived, self._n_served)
         waiting = np.concatenate([counted.pending, new])
         last_s = column(self._requests, LAST_AT)[waiting]
-        done = waiting[last_s <= self.now_s]
-        snapshot, outcomes = counted.snapshot, counted.outcomes
+        # The record of a request that no instance took was never written.
+        is_refused = column(self._requests, ISL)[waiting] == 0.0
+        done, refused = waiting[last_s <= self.now_s], waiting[is_refused]
+        outcomes = counted.outcomes.counts + self._new_outcomes(done)
+        np.add.at(outcomes[:, BOUNDS.index("failed")], self.replay.class_of[refused], 1.0)
         self._counted = _Counted(
-            snapshot=snapshot.plus(self._new_counts(new, done)),
-            outcomes=Outcomes(0.0, outcomes.counts + self._new_outcomes(done)),
+            snapshot=counted.snapshot.plus(self._new_counts(new, done)),
+            outcomes=Outcomes(0.0, outcomes),
             n_arrived=self._n_served,
-            pending=waiting[last_s > self.now_s],
+            pending=waiting[(last_s > self.now_s) & ~is_refused],
         )
         return self._counted.snapshot, self._counted.outcomes
 

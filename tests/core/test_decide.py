@@ -105,6 +105,8 @@ def test_fewer_are_taken_only_after_a_full_window() -> None:
     held = at(decisions, first_less.at_s - TICK_S)
     assert code(held) is ReasonCode.HELD
     assert "are kept until they have done so long enough" in held.targets[0].reasons[0].message
+    # a step on the way down is one, although fewer still would do
+    assert code(first_less) is ReasonCode.DEMAND_DOWN
     last_step = next(d for d in decisions if d.at_s > 600.0 and d.targets[0].desired == 1)
     assert code(last_step) is ReasonCode.DEMAND_DOWN
 

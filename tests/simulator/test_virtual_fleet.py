@@ -193,6 +193,11 @@ def test_without_a_ready_instance_requests_are_refused() -> None:
     it.advance(100.0)
     # the one at second 0 came before: nothing was served yet, so all are refused
     assert it.n_refused == 10
+    # demand all the same, and each a failure: counted once, however often the counters are read
+    for _ in range(2):
+        counts, outcomes = it.counts()
+        assert counts.arrivals.sum() == 10
+        assert outcomes.counts.sum(axis=0).tolist() == [0, 0, 0, 0, 10]
     assert not it.answers().is_completed.any()
 
 

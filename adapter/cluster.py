@@ -1,7 +1,5 @@
 """Follows the VariantAutoscalings of an API server into the store; reads only: list and watch."""
 
-import asyncio
-import random
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,102 +10,68 @@ import structlog
 
 from adapter.store import Key, Store
 from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.kube import VARIANT_AUTOSCALINGS, Json, Kube, KubeError
+from llmd_autoscaler.kube.api import Json, Kube
+from llmd_autoscaler.kube.mirror import Follower
+from llmd_autoscaler.kube.resources import VARIANT_AUTOSCALINGS
 
-_BACKOFF_S = 0.1
-_MAX_BACKOFF_S = 5.0
 _LOG = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def connected(api: str) -> AsyncIterator[Kube]:
-    """A connection to the API server; an empty address is the cluster that the process runs in."""
-    kube = await Kube.connect(api)
-    try:
-        yield kube
-    finally:
-        await kube.close()
+async def connected(
+    api: str, store: Store, clock: Clock, namespace: str = ""
+) -> AsyncIterator[Follower]:
+    """Who keeps a store equal to the VariantAutoscalings of an API server, while the context lasts.
+
+    Args:
+        api: its address, empty for the cluster that the process runs in.
+        store: where the few numbers of each go; the objects themselves are not kept.
+        clock: the process's clock.
+        namespace: the one whose objects are followed, empty for all.
+
+    Raises: ConfigError: there is no API to speak to.
+    """
+    async with await Kube.connect(api) as kube:
+        yield Follower(kube, VARIANT_AUTOSCALINGS, namespace or None, Kept(store, clock))
 
 
 @dataclass(slots=True)
-class Cluster:
-    """List, then watch, then list again after anything that went wrong.
+class Kept:
+    """A store as the copy of a collection."""
 
-    The Mirror of `kube` does the same but keeps the objects; of these we keep a few numbers each.
-    """
-
-    kube: Kube
     store: Store
     clock: Clock
-    namespace: str = ""  # empty: all of them
 
-    async def run(self) -> None:
-        """Until cancelled."""
-        backoff_s = _BACKOFF_S
-        try:
-            while True:
-                try:
-                    version = await self._list()
-                    backoff_s = _BACKOFF_S
-                    while True:
-                        version = await self._watch(version)
-                except KubeError as error:
-                    self.store.is_connected = False
-                    _LOG.info("watch_lost", detail=str(error))
-                # spread, or all replicas would list at once when the API server comes back
-                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311
-                backoff_s = min(backoff_s * 2, _MAX_BACKOFF_S)
-        finally:
-            self.store.is_connected = False
-
-    async def _list(self) -> str:
-        items, version = await self.kube.list(VARIANT_AUTOSCALINGS, self.namespace or None)
-        self.store.keep_only({_key(item) for item in items})
-        for item in items:
-            self._put(item)
+    def replace(self, objects: Mapping[tuple[str, str], Json]) -> None:
+        """Let go of what is gone, and take the rest anew."""
+        self.store.keep_only({Key(*key) for key in objects})
+        for key, found in objects.items():
+            self.put(key, found)
         self.store.is_synced = self.store.is_connected = True
-        self._heard()
-        return version
 
-    async def _watch(self, version: str) -> str:
-        watch = self.kube.watch(VARIANT_AUTOSCALINGS, self.namespace or None, version)
-        async for event in watch:
-            self._heard()
-            item = _mapping(event, "object")
-            version = _text(_mapping(item, "metadata"), "resourceVersion") or version
-            match event.get("type"):
-                case "ADDED" | "MODIFIED":
-                    self._put(item)
-                case "DELETED":
-                    self.store.remove(_key(item))
-                case _:
-                    pass  # a bookmark carries its version only
-        # a stream that ends by itself was alive to its end
-        self._heard()
-        return version
-
-    def _put(self, item: Json) -> None:
+    def put(self, key: tuple[str, str], found: Json) -> None:
+        """Take the numbers of an object."""
         labels = {
             k: v
-            for k, v in _mapping(_mapping(item, "metadata"), "labels").items()
+            for k, v in _mapping(_mapping(found, "metadata"), "labels").items()
             if isinstance(v, str)
         }
-        self.store.put(_key(item), labels, _mapping(item, "status"), now_s=self.clock.now_s())
+        self.store.put(Key(*key), labels, _mapping(found, "status"), now_s=self.clock.now_s())
 
-    def _heard(self) -> None:
+    def remove(self, key: tuple[str, str]) -> None:
+        """Let go of an object."""
+        self.store.remove(Key(*key))
+
+    def heard(self) -> None:
+        """Remember that the API server was there just now."""
         self.store.heard_at_s = time.monotonic()
 
-
-def _key(item: Json) -> Key:
-    metadata = _mapping(item, "metadata")
-    return Key(_text(metadata, "namespace"), _text(metadata, "name"))
+    def lost(self, why: str) -> None:
+        """Changes do not arrive any more."""
+        self.store.is_connected = False
+        _LOG.info("watch_lost", detail=why)
 
 
 def _mapping(parent: Mapping[str, object], key: str) -> Json:
     value = parent.get(key)
     return cast("Json", value) if isinstance(value, dict) else {}
-
-
-def _text(parent: Mapping[str, object], key: str) -> str:
-    value = parent.get(key)
-    return value if isinstance(value, str) else ""

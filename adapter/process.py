@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from aiohttp import web
 
-from adapter.cluster import Cluster, connected
+from adapter.cluster import connected
 from adapter.handlers import Face
 from adapter.store import Store
 from adapter.telemetry import Telemetry
@@ -29,7 +29,7 @@ async def run_adapter(*, api: str, host: str, port: int, clock: Clock, namespace
     """
     store = Store()
     stopped = stop_signal()
-    async with connected(api) as kube:
+    async with connected(api, store, clock, namespace) as follower:
         runner = web.AppRunner(
             Face(store, Telemetry(), clock).app(), access_log=None, shutdown_timeout=1.0
         )
@@ -38,7 +38,7 @@ async def run_adapter(*, api: str, host: str, port: int, clock: Clock, namespace
             await listen(runner, host, port, who="adapter")
             _LOG.info("adapter_listening", address=runner.addresses[0])
             async with asyncio.TaskGroup() as group:
-                following = group.create_task(Cluster(kube, store, clock, namespace).run())
+                following = group.create_task(follower.run())
                 await stopped.wait()
                 following.cancel()
         finally:

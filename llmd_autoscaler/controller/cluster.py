@@ -13,7 +13,6 @@ import structlog
 
 from llmd_autoscaler.controller import pods as pods_of
 from llmd_autoscaler.controller.events import EventLimiter, Notice, event_body
-from llmd_autoscaler.controller.labels import label_patch
 from llmd_autoscaler.controller.pods import Pod, controller_of, read_pods
 from llmd_autoscaler.controller.ports import ClusterView, Instance, ModelKey, Publication
 from llmd_autoscaler.controller.readings import Key, Readings
@@ -21,7 +20,9 @@ from llmd_autoscaler.controller.selector import selects
 from llmd_autoscaler.controller.statuses import StatusWrite, published, troubled
 from llmd_autoscaler.controller.view import Observed, Picture, picture
 from llmd_autoscaler.errors import ObservationError
-from llmd_autoscaler.kube import (
+from llmd_autoscaler.kube.api import Json, Kube, KubeError, NotFound
+from llmd_autoscaler.kube.mirror import Mirror
+from llmd_autoscaler.kube.resources import (
     ACCELERATOR_STOCKS,
     CAPACITY_PROFILES,
     DEPLOYMENTS,
@@ -29,14 +30,10 @@ from llmd_autoscaler.kube import (
     PODS,
     SERVICE_LEVELS,
     VARIANT_AUTOSCALINGS,
-    Json,
-    Kube,
-    KubeError,
-    Mirror,
-    NotFound,
     Resource,
 )
 from llmd_autoscaler.translate.json_object import child, text
+from llmd_autoscaler.translate.pod import label_patch
 from llmd_autoscaler.translate.stored import is_later
 from llmd_autoscaler.translate.world import (
     ScaleTarget,
@@ -61,25 +58,37 @@ _OURS = (SERVICE_LEVELS, VARIANT_AUTOSCALINGS, CAPACITY_PROFILES, ACCELERATOR_ST
 _LOG = structlog.stdlib.get_logger(__name__)
 
 
-@asynccontextmanager
-async def connected(api: str) -> AsyncIterator[Kube]:
-    """A connection to the API server; an empty address is the cluster that the process runs in."""
-    kube = await Kube.connect(api)
-    try:
-        yield kube
-    finally:
-        await kube.close()
-
-
 async def listed(api: str, namespace: str = "") -> tuple[list[Json], list[Json]]:
     """The ServiceLevels and VariantAutoscalings as they stand, for people to look at.
 
     Raises: ObservationError: the API server does not answer.
     """
-    async with connected(api) as kube:
+    async with await Kube.connect(api) as kube:
         levels, _ = await kube.list(SERVICE_LEVELS, namespace or None)
         variants, _ = await kube.list(VARIANT_AUTOSCALINGS, namespace or None)
     return levels, variants
+
+
+@asynccontextmanager
+async def connected(
+    api: str,
+    namespace: str = "",
+    *,
+    routers: Sequence[str] = (),
+    on_status_write: Callable[[], None] = lambda: None,
+) -> AsyncIterator["KubeCluster"]:
+    """The cluster behind an API server, while the context lasts; its `run` is the caller's to start.
+
+    Args:
+        api: the address, empty for the cluster that the process runs in.
+        namespace: the one whose models are managed, empty for all.
+        routers: addresses of the routers whose counts are the demand.
+        on_status_write: told of every status that was written.
+
+    Raises: ConfigError: there is no API to speak to.
+    """
+    async with await Kube.connect(api) as kube:
+        yield KubeCluster(kube, namespace, routers=routers, on_status_write=on_status_write)
 
 
 @dataclass(frozen=True, slots=True)

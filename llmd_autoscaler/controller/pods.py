@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from llmd_autoscaler.controller.ports import Instance
 from llmd_autoscaler.translate.json_object import Json, child, items, text
+from llmd_autoscaler.translate.pod import address, is_draining, is_ready
 from llmd_autoscaler.translate.world import InstanceCounts
 
 _ENDED = ("Succeeded", "Failed")
@@ -39,11 +40,7 @@ class Pod:
 
 def read_pods(objects: Iterable[Json]) -> list[Pod]:
     """The pods that have not ended: one that failed or succeeded never serves again."""
-    return [
-        _pod(each, child(each, "metadata"))
-        for each in objects
-        if text(each, "status", "phase") not in _ENDED
-    ]
+    return [_pod(each) for each in objects if text(each, "status", "phase") not in _ENDED]
 
 
 def controller_of(wire: Json) -> Owner | None:
@@ -67,7 +64,7 @@ def counts(pods: Iterable[Pod]) -> InstanceCounts:
 def instances(pods: Iterable[Pod], target: str, port: int) -> tuple[Instance, ...]:
     """The instances of a target, those that drain left out."""
     return tuple(
-        Instance(pod.name, target, _address(pod.ip, port), pod.is_ready)
+        Instance(pod.name, target, address(pod.ip, port), pod.is_ready)
         for pod in pods
         if not pod.is_draining
     )
@@ -88,27 +85,13 @@ def by_owner(pods: Iterable[Pod], deployment_of: Mapping[str, str]) -> dict[str,
     return found
 
 
-def _pod(wire: Json, metadata: Json) -> Pod:
-    is_draining = bool(metadata.get("deletionTimestamp"))
+def _pod(wire: Json) -> Pod:
     return Pod(
-        namespace=text(metadata, "namespace"),
-        name=text(metadata, "name"),
+        namespace=text(wire, "metadata", "namespace"),
+        name=text(wire, "metadata", "name"),
         ip=text(wire, "status", "podIP"),
-        labels=child(metadata, "labels"),
+        labels=child(wire, "metadata", "labels"),
         owner=controller_of(wire),
-        is_ready=not is_draining and _is_ready(wire),
-        is_draining=is_draining,
+        is_ready=is_ready(wire),
+        is_draining=is_draining(wire),
     )
-
-
-def _is_ready(wire: Json) -> bool:
-    return any(
-        each.get("type") == "Ready" and each.get("status") == "True"
-        for each in items(wire, "status", "conditions")
-    )
-
-
-def _address(ip: str, port: int) -> str:
-    if not ip:
-        return ""
-    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"

@@ -60,13 +60,10 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
         timeout_wall_s=settings.scrape.timeout_wall_s,
         max_page_bytes=settings.scrape.max_page_bytes,
     )
-    async with connected(api) as kube, scraper:
-        cluster = KubeCluster(
-            kube,
-            namespace,
-            routers=router_urls(routers),
-            on_status_write=telemetry.status_written,
-        )
+    cluster_of_api = connected(
+        api, namespace, routers=router_urls(routers), on_status_write=telemetry.status_written
+    )
+    async with cluster_of_api as cluster, scraper:
         source = ScrapedSource(scraper, cluster, telemetry)
         loop = Loop(cluster, source, telemetry, settings=settings.tick, policy=policy)
         ticking = Ticking(loop, cluster, telemetry, clock, period_s)

@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable
 
 from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.kube import (
+from llmd_autoscaler.kube.api import Kube
+from llmd_autoscaler.kube.mirror import Mirror
+from llmd_autoscaler.kube.resources import (
     ACCELERATOR_STOCKS,
     CAPACITY_PROFILES,
     DEPLOYMENTS,
@@ -13,8 +15,6 @@ from llmd_autoscaler.kube import (
     PODS,
     SERVICE_LEVELS,
     VARIANT_AUTOSCALINGS,
-    Kube,
-    Mirror,
     Resource,
 )
 from llmd_autoscaler.local.history import History, Objects
@@ -84,8 +84,5 @@ class Cluster:
 @contextlib.asynccontextmanager
 async def connected(address: str, namespace: str) -> AsyncIterator[Cluster]:
     """The API server at an address, while the context lasts."""
-    kube = await Kube.connect(address)
-    try:
+    async with await Kube.connect(address) as kube:
         yield Cluster(kube, namespace)
-    finally:
-        await kube.close()

@@ -7,28 +7,34 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import cast
 
 import structlog
 
 from llmd_autoscaler.errors import ObservationError
-from llmd_autoscaler.kube import PODS, SERVICE_LEVELS, Json, Kube, Mirror
+from llmd_autoscaler.kube.api import Json, Kube
+from llmd_autoscaler.kube.mirror import Mirror
+from llmd_autoscaler.kube.resources import PODS, SERVICE_LEVELS
 from llmd_autoscaler.router.fleet import Fleet, Pod
+from llmd_autoscaler.translate.json_object import child, text
+from llmd_autoscaler.translate.pod import GROUP_LABEL, TARGET_LABEL, is_ready
 from llmd_autoscaler.translate.routing import Place, RoutingTable, read_routing_table
 
-TARGET_LABEL = "autoscaling.llmd.ai/target"
-GROUP_LABEL = "autoscaling.llmd.ai/group"
 _LOG = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
-async def connected(api: str) -> AsyncIterator[Kube]:
-    """A connection to the API server; an empty address is the cluster that the process runs in."""
-    kube = await Kube.connect(api)
-    try:
-        yield kube
-    finally:
-        await kube.close()
+async def connected(api: str, namespace: str, fleet: Fleet) -> AsyncIterator["Cluster"]:
+    """Who keeps a fleet equal to a namespace of an API server, while the context lasts.
+
+    Args:
+        api: the address, empty for the cluster that the process runs in.
+        namespace: the one whose ServiceLevels and pods are followed.
+        fleet: what is kept equal.
+
+    Raises: ConfigError: there is no API to speak to.
+    """
+    async with await Kube.connect(api) as kube:
+        yield Cluster(kube, namespace, fleet)
 
 
 @dataclass(slots=True)
@@ -91,31 +97,11 @@ class Cluster:
 def routable_pods(pods: Iterable[Json]) -> Iterator[Pod]:
     """The pods that may get requests: Ready, without deletionTimestamp, with an address and both labels."""
     for pod in pods:
-        metadata, status = _mapping(pod, "metadata"), _mapping(pod, "status")
-        labels = _mapping(metadata, "labels")
-        target, group = _text(labels, TARGET_LABEL), _text(labels, GROUP_LABEL)
-        ip = _text(status, "podIP")
-        if target and group and ip and not metadata.get("deletionTimestamp") and _is_ready(status):
-            yield Pod(_text(metadata, "name"), ip, Place(target, group))
-
-
-def _is_ready(status: Json) -> bool:
-    conditions = status.get("conditions")
-    return isinstance(conditions, list) and any(
-        isinstance(each, dict) and each.get("type") == "Ready" and each.get("status") == "True"
-        for each in conditions
-    )
+        labels, ip = child(pod, "metadata", "labels"), text(pod, "status", "podIP")
+        target, group = text(labels, TARGET_LABEL), text(labels, GROUP_LABEL)
+        if target and group and ip and is_ready(pod):
+            yield Pod(text(pod, "metadata", "name"), ip, Place(target, group))
 
 
 def _created(levels: Mapping[tuple[str, str], Json], namespace: str, name: str) -> str:
-    return _text(_mapping(levels.get((namespace, name), {}), "metadata"), "creationTimestamp")
-
-
-def _mapping(parent: Json, key: str) -> Json:
-    value = parent.get(key)
-    return cast("Json", value) if isinstance(value, dict) else {}
-
-
-def _text(parent: Json, key: str) -> str:
-    value = parent.get(key)
-    return value if isinstance(value, str) else ""
+    return text(levels.get((namespace, name), {}), "metadata", "creationTimestamp")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from llmd_autoscaler.router.pick import Work
+from llmd_autoscaler.translate.pod import address
 from llmd_autoscaler.translate.routing import MixEntry, Place, RoutingTable
 
 # a server that refused is left alone for a moment of wall time: long enough for the watch to tell
@@ -105,10 +106,10 @@ class Fleet:
         return self._by_model.get(model, [])
 
     def _instance(self, pod: Pod, entry: MixEntry) -> Instance:
-        address = f"http://{_host(pod.ip)}:{entry.port}"
-        known = self._by_address.get(address)
+        url = f"http://{address(pod.ip, entry.port)}"
+        known = self._by_address.get(url)
         if known is None or known.name != pod.name:
-            return Instance(pod.name, address, pod.place, entry)
+            return Instance(pod.name, url, pod.place, entry)
         known.place, known.mix = pod.place, entry
         return known
 
@@ -121,7 +122,3 @@ def _served(table: RoutingTable, pods: Iterable[Pod]) -> Iterator[tuple[Pod, Mix
         )
         if entry is not None:
             yield pod, entry
-
-
-def _host(ip: str) -> str:
-    return f"[{ip}]" if ":" in ip else ip

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.listening import listen, stop_signal
-from llmd_autoscaler.router.cluster import Cluster, connected
+from llmd_autoscaler.router.cluster import connected
 from llmd_autoscaler.router.count import Counts
 from llmd_autoscaler.router.dispatch import Dispatcher
 from llmd_autoscaler.router.fleet import Fleet
@@ -38,7 +38,7 @@ async def run_router(
     """
     learnt, fleet = Learnt(), Fleet()
     dispatcher = Dispatcher(fleet, scorer_named(scorer), learnt)
-    async with connected(api) as kube, upstream_session() as session:
+    async with connected(api, namespace, fleet) as cluster, upstream_session() as session:
         counts = Counts(started_at_s=clock.now_s())
         proxy = Proxy(fleet, dispatcher, counts, learnt, clock, session)
         # a client that leaves cancels its handler, which closes the connection to the server
@@ -48,7 +48,6 @@ async def run_router(
         await runner.setup()
         try:
             await listen(runner, host, port, who="router")
-            cluster = Cluster(kube, namespace, fleet)
             await _serve(runner, cluster.run(), watch_gauges(fleet, session))
         finally:
             await runner.cleanup()

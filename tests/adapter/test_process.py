@@ -12,10 +12,11 @@ import aiohttp
 import pytest
 
 from adapter.__main__ import main
-from adapter.cluster import Cluster
+from adapter.cluster import connected
 from adapter.store import Key, Store, WithheldError
 from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.kube import VARIANT_AUTOSCALINGS, Json, Kube
+from llmd_autoscaler.kube.api import Json, Kube
+from llmd_autoscaler.kube.resources import VARIANT_AUTOSCALINGS
 from llmd_autoscaler.simulator.kubeapi.server import serving
 from llmd_autoscaler.simulator.kubeapi.store import Store as ApiStore
 from tests.adapter.conftest import G2, NOW_S, VA, status
@@ -54,16 +55,22 @@ def value(store: Store, name: str) -> str:
         return error.reason
 
 
+@contextlib.asynccontextmanager
+async def following(api: str, store: Store) -> AsyncIterator[None]:
+    async with connected(api, store, CLOCK) as follower:
+        task = asyncio.create_task(follower.run())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.fixture
 async def followed() -> AsyncIterator[tuple[Kube, Store]]:
     async with serving(ApiStore(CLOCK)) as address:
         kube, store = await Kube.connect(address), Store()
-        following = asyncio.create_task(Cluster(kube, store, CLOCK).run())
-        await until(lambda: store.is_synced)
-        yield kube, store
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        async with following(address, store):
+            await until(lambda: store.is_synced)
+            yield kube, store
         await kube.close()
 
 
@@ -88,10 +95,10 @@ async def test_a_deleted_object_is_unknown(followed: tuple[Kube, Store]) -> None
 async def test_objects_deleted_while_nobody_watched_are_forgotten_at_the_next_list() -> None:
     store, port = Store(), free_port()
     first, second = ApiStore(CLOCK), ApiStore(CLOCK)
-    kube = await Kube.connect(f"http://127.0.0.1:{port}")
+    kube, stack = await Kube.connect(f"http://127.0.0.1:{port}"), AsyncExitStack()
     async with serving(first, port=port):
         await create(kube, "a", status(4))
-        following = asyncio.create_task(Cluster(kube, store, CLOCK).run())
+        await stack.enter_async_context(following(f"http://127.0.0.1:{port}", store))
         await until(lambda: value(store, "a") == "4")
     await until(lambda: not store.is_connected)
     assert value(store, "a") == "4"  # a moment without a watch changes nothing
@@ -99,9 +106,7 @@ async def test_objects_deleted_while_nobody_watched_are_forgotten_at_the_next_li
         await create(kube, "b", status(2))
         await until(lambda: value(store, "b") == "2")
         assert value(store, "a") == "unknown_object"
-        following.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await following
+        await stack.aclose()
     await kube.close()
 
 

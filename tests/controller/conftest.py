@@ -9,14 +9,14 @@ import yaml
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.controller.cluster import KubeCluster
-from llmd_autoscaler.kube import (
+from llmd_autoscaler.kube.api import Kube
+from llmd_autoscaler.kube.resources import (
     CAPACITY_PROFILES,
     DEPLOYMENTS,
     EVENTS,
     PODS,
     SERVICE_LEVELS,
     VARIANT_AUTOSCALINGS,
-    Kube,
 )
 from llmd_autoscaler.simulator.kubeapi.server import serving
 from llmd_autoscaler.simulator.kubeapi.store import Store

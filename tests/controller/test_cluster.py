@@ -11,13 +11,13 @@ from llmd_autoscaler.controller.cluster import KubeCluster, listed
 from llmd_autoscaler.controller.ports import ModelKey, Publication
 from llmd_autoscaler.core.world import Reason, ReasonCode
 from llmd_autoscaler.errors import ObservationError
-from llmd_autoscaler.kube import (
+from llmd_autoscaler.kube.api import Kube
+from llmd_autoscaler.kube.resources import (
     CAPACITY_PROFILES,
     DEPLOYMENTS,
     PODS,
     SERVICE_LEVELS,
     VARIANT_AUTOSCALINGS,
-    Kube,
 )
 from tests.controller.conftest import NOW_S, following, until
 from tests.translate.decisions import decided, decision

@@ -1,7 +1,6 @@
 """Events are for people: not one a tick."""
 
 from llmd_autoscaler.controller.events import EventLimiter, Notice, event_body
-from llmd_autoscaler.controller.labels import label_patch
 
 NOW_S = 1795512600.0  # 2026-11-24T09:30:00Z
 
@@ -45,23 +44,3 @@ def test_an_event_says_what_it_is_about_and_when():
         "2026-11-24T09:30:00Z",
         1024,  # the most that the API server takes
     )
-
-
-def test_a_pod_gets_its_three_labels():
-    assert label_patch({}, "a100", "mixed") == {
-        "metadata": {
-            "labels": {
-                "autoscaling.llmd.ai/target": "a100",
-                "autoscaling.llmd.ai/group": "mixed",
-                "llm-d.ai/role": "prefill-decode",
-            }
-        }
-    }
-
-
-def test_only_labels_that_differ_are_written():
-    labels = {"autoscaling.llmd.ai/target": "a100", "autoscaling.llmd.ai/group": "mixed"}
-    assert label_patch(labels, "a100", "mixed") == {
-        "metadata": {"labels": {"llm-d.ai/role": "prefill-decode"}}
-    }
-    assert label_patch(labels | {"llm-d.ai/role": "prefill-decode"}, "a100", "mixed") == {}

@@ -13,7 +13,8 @@ from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.controller.process import Ticking, run_controller
 from llmd_autoscaler.core.world import Policy
 from llmd_autoscaler.errors import ConfigError, ObservationError
-from llmd_autoscaler.kube import VARIANT_AUTOSCALINGS, Mirror
+from llmd_autoscaler.kube.mirror import Mirror
+from llmd_autoscaler.kube.resources import VARIANT_AUTOSCALINGS
 from llmd_autoscaler.settings import Settings, TickSettings
 from llmd_autoscaler.telemetry import Telemetry
 

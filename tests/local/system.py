@@ -12,7 +12,9 @@ import aiohttp
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.engines.exposition import samples_by_name
 from llmd_autoscaler.engines.vllm import read_page
-from llmd_autoscaler.kube import HPAS, PODS, Kube, Mirror
+from llmd_autoscaler.kube.api import Kube
+from llmd_autoscaler.kube.mirror import Mirror
+from llmd_autoscaler.kube.resources import HPAS, PODS
 from llmd_autoscaler.local.client import Asker, LoadGenerator
 from llmd_autoscaler.local.cluster import connected
 from llmd_autoscaler.local.fleet import Fleet

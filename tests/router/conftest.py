@@ -15,7 +15,8 @@ from aiohttp import web
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.core.slo import Bounds, QosClass
 from llmd_autoscaler.core.variant import StepModel
-from llmd_autoscaler.kube import PODS, SERVICE_LEVELS, Json, Kube
+from llmd_autoscaler.kube.api import Json, Kube
+from llmd_autoscaler.kube.resources import PODS, SERVICE_LEVELS
 from llmd_autoscaler.router.count import Counts
 from llmd_autoscaler.router.dispatch import Dispatcher
 from llmd_autoscaler.router.fleet import Fleet, Instance

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.kube import PODS, SERVICE_LEVELS, Kube
+from llmd_autoscaler.kube.api import Kube
+from llmd_autoscaler.kube.resources import PODS, SERVICE_LEVELS
 from llmd_autoscaler.router.cluster import Cluster, routable_pods
 from llmd_autoscaler.router.fleet import Fleet, Pod
 from llmd_autoscaler.simulator.kubeapi.server import serving

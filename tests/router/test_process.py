@@ -14,7 +14,7 @@ from aiohttp import web
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.errors import ConfigError
-from llmd_autoscaler.kube import Kube
+from llmd_autoscaler.kube.api import Kube
 from llmd_autoscaler.router.fleet import Fleet
 from llmd_autoscaler.router.process import run_router
 from llmd_autoscaler.router.scorers import scorer_named

@@ -1,22 +1,21 @@
-"""The one door to a Kubernetes API: list, watch, relist, apply; dicts in, dicts out.
+"""The one door to a Kubernetes API: list, watch, apply; dicts in, dicts out.
 
 Rules for editors: every call has a wall timeout, no error of the client library passes this module,
 and objects are raw JSON (typed models of the library cost ten times the CPU and five times the memory).
 """
 
-import asyncio
 import json
 import os
-import random
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from types import TracebackType
 from typing import Self
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import aiohttp
 from kubernetes.aio import client, config
 
 from llmd_autoscaler.errors import ConfigError, ObservationError
+from llmd_autoscaler.kube.resources import Resource
 
 Json = dict[str, object]
 JsonList = list[Json]
@@ -27,42 +26,6 @@ _JSON = "application/json"
 _PAGE = 500  # objects a request, so that no answer grows without bound
 # A stream ends and goes on where it was, without a relist, so that a silent peer is noticed
 _WATCH_S = 60
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a relist after a failure
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """One kind of object and where the API serves it."""
-
-    group: str
-    version: str
-    plural: str
-    kind: str
-    namespaced: bool = True
-
-    @property
-    def api_version(self) -> str:
-        """What `apiVersion` says, such as `apps/v1`."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    def path(self, namespace: str | None, name: str = "", subresource: str = "") -> str:
-        """The path of a collection, an object or a part of one; no namespace = all of them."""
-        prefix = "/apis" if self.group else "/api"
-        scope = f"namespaces/{quote(namespace)}" if namespace and self.namespaced else ""
-        parts = (prefix, self.api_version, scope, self.plural, quote(name, safe=""), subresource)
-        return "/".join(part for part in parts if part)
-
-
-_OURS = ("autoscaling.llmd.ai", "v1alpha1")
-VARIANT_AUTOSCALINGS = Resource(*_OURS, "variantautoscalings", "VariantAutoscaling")
-SERVICE_LEVELS = Resource(*_OURS, "servicelevels", "ServiceLevel")
-CAPACITY_PROFILES = Resource(*_OURS, "capacityprofiles", "CapacityProfile")
-ACCELERATOR_STOCKS = Resource(*_OURS, "acceleratorstocks", "AcceleratorStock", namespaced=False)
-PODS = Resource("", "v1", "pods", "Pod")
-EVENTS = Resource("", "v1", "events", "Event")
-DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
-HPAS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
-LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 
 class KubeError(ObservationError):
@@ -116,8 +79,19 @@ class Kube:
         return cls(client.ApiClient(settings), timeout_s)
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections; leaving an `async with` block does it too."""
         await self._api.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
 
     async def list(
         self, resource: Resource, namespace: str | None = None, *, label_selector: str = ""
@@ -263,77 +237,6 @@ class Kube:
         return response
 
 
-class Mirror:
-    """A copy of one collection, kept by list and watch; lists again after any failure."""
-
-    def __init__(
-        self,
-        kube: Kube,
-        resource: Resource,
-        namespace: str | None,
-        *,
-        label_selector: str = "",
-        on_change: Callable[[], None] | None = None,
-    ) -> None:
-        self.objects: dict[tuple[str, str], Json] = {}
-        """(namespace, name) -> object. Objects are replaced whole; do not iterate across an await."""
-        self.synced = asyncio.Event()  # set once the first list is in
-        self.is_connected = False
-        """Whether changes arrive now; `objects` stays as last seen while it is False."""
-        self._kube = kube
-        self._resource = resource
-        self._namespace = namespace
-        self._label_selector = label_selector
-        self._on_change = on_change or (lambda: None)
-
-    async def run(self) -> None:
-        """Keep the copy until cancelled."""
-        n_failures = 0
-        try:
-            while True:
-                try:
-                    version = await self._relist()
-                    n_failures = 0
-                    while True:
-                        version = await self._follow(version)
-                except KubeError:
-                    self.is_connected = False
-                pause_s = min(_FIRST_PAUSE_S * 2.0**n_failures, _LONGEST_PAUSE_S)
-                n_failures = min(n_failures + 1, 16)
-                # spread, or all replicas would list at once when the API comes back
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311
-        finally:
-            self.is_connected = False
-
-    async def _relist(self) -> str:
-        where, selector = self._namespace, self._label_selector
-        items, version = await self._kube.list(self._resource, where, label_selector=selector)
-        self.objects = {_key(item): _trimmed(item) for item in items}
-        self.is_connected = True
-        self.synced.set()
-        self._on_change()
-        return version
-
-    async def _follow(self, version: str) -> str:
-        """Take over the events of one stream; returns where the next one starts."""
-        async for event in self._kube.watch(
-            self._resource, self._namespace, version, label_selector=self._label_selector
-        ):
-            found = event.get("object")
-            if not isinstance(found, dict) or not isinstance(found.get("metadata"), dict):
-                raise KubeError(f"{self._resource.plural}: an event of the watch has no object")
-            version = str(found["metadata"].get("resourceVersion", version))
-            match event.get("type"):
-                case "ADDED" | "MODIFIED":
-                    self.objects[_key(found)] = _trimmed(found)
-                case "DELETED":
-                    self.objects.pop(_key(found), None)
-                case _:
-                    continue
-            self._on_change()
-        return version
-
-
 async def _load_identity(settings: client.Configuration) -> None:
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ:
@@ -383,18 +286,3 @@ def _failure(verb: str, path: str, code: int, status: object) -> KubeError:
 
 def _no_answer(verb: str, path: str, error: Exception) -> KubeError:
     return KubeError(f"{verb} {path}: no answer ({type(error).__name__} {error})")
-
-
-def _key(item: Json) -> tuple[str, str]:
-    metadata = item.get("metadata")
-    if not isinstance(metadata, dict):
-        return "", ""
-    return str(metadata.get("namespace", "")), str(metadata.get("name", ""))
-
-
-def _trimmed(item: Json) -> Json:
-    """Without managedFields: often half of an object, and nobody here reads them."""
-    metadata = item.get("metadata")
-    if isinstance(metadata, dict):
-        metadata.pop("managedFields", None)
-    return item

@@ -7,7 +7,9 @@ import pytest
 from aiohttp import web
 
 from llmd_autoscaler.errors import ConfigError
-from llmd_autoscaler.kube import PODS, Kube, KubeError
+from llmd_autoscaler.kube.api import Kube, KubeError
+from llmd_autoscaler.kube.mirror import Mirror
+from llmd_autoscaler.kube.resources import PODS
 
 
 async def test_no_answer_has_code_nought():
@@ -84,3 +86,23 @@ async def test_neither_cluster_nor_kubeconfig_is_a_sentence(monkeypatch, tmp_pat
     )
     with pytest.raises(ConfigError, match="set KUBECONFIG"):
         await Kube.connect()
+
+
+async def test_a_collection_that_may_be_listed_but_not_watched_is_asked_for_ever_more_rarely():
+    lists_s = []
+    clock = asyncio.get_running_loop().time
+
+    async def list_only(request):
+        if "watch" in request.query:
+            return web.json_response({"message": "forbidden"}, status=403)
+        lists_s.append(clock())
+        return web.json_response({"metadata": {"resourceVersion": "7"}, "items": []})
+
+    async with answering(list_only) as kube, asyncio.timeout(20):
+        mirror = asyncio.create_task(Mirror(kube, PODS, "llm").run())
+        while len(lists_s) < 5:  # noqa: ASYNC110 (the server's count has no event of its own)
+            await asyncio.sleep(0.01)
+        mirror.cancel()
+        await asyncio.gather(mirror, return_exceptions=True)
+    # pauses double, spread over their second half: 0.1 to 0.2 s first, 0.8 to 1.6 s before the fifth list
+    assert lists_s[4] - lists_s[3] > 2 * (lists_s[1] - lists_s[0])

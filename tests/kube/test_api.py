@@ -10,7 +10,9 @@ import uuid
 import pytest
 
 from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.kube import (
+from llmd_autoscaler.kube.api import Conflict, Gone, Kube, NotFound
+from llmd_autoscaler.kube.mirror import Mirror
+from llmd_autoscaler.kube.resources import (
     ACCELERATOR_STOCKS,
     DEPLOYMENTS,
     EVENTS,
@@ -18,11 +20,6 @@ from llmd_autoscaler.kube import (
     LEASES,
     PODS,
     VARIANT_AUTOSCALINGS,
-    Conflict,
-    Gone,
-    Kube,
-    Mirror,
-    NotFound,
 )
 from llmd_autoscaler.simulator.kubeapi.kinds import KINDS, VARIANT_AUTOSCALING
 from llmd_autoscaler.simulator.kubeapi.server import serving

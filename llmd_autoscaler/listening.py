@@ -1,6 +1,7 @@
 """What every serving process does alike: take its port, and stop when it is told to."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -8,14 +9,20 @@ from aiohttp import web
 
 from llmd_autoscaler.errors import ConfigError
 
+_BACKLOG = 128
+_PARENT_CHECK_WALL_S = 1.0
 
-async def listen(runner: web.AppRunner, host: str, port: int, *, who: str) -> None:
-    """Serve a runner's application on a port.
+
+async def listen(
+    runner: web.AppRunner, host: str, port: int, *, who: str, backlog: int = _BACKLOG
+) -> web.TCPSite:
+    """Serve a runner's application on a port; the site is for who closes the door before the house.
 
     Raises: ConfigError: the port is taken, or the host is none of this machine.
     """
+    site = web.TCPSite(runner, host, port, backlog=backlog)
     try:
-        await web.TCPSite(runner, host, port).start()
+        await site.start()
     except OSError as error:
         # a host that has no address is an error of the resolver, with a number of its own
         number = error.errno or 0
@@ -23,6 +30,7 @@ async def listen(runner: web.AppRunner, host: str, port: int, *, who: str) -> No
         raise ConfigError(
             f"the {who} cannot listen on {host}:{port} ({why}): give another --port or --host"
         ) from error
+    return site
 
 
 def stop_signal() -> asyncio.Event:
@@ -31,3 +39,20 @@ def stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     return stopped
+
+
+async def told_to_stop(parent: int) -> bool:
+    """Wait for the end of a child process: true for a signal, false when its parent is gone.
+
+    A parent that was killed cannot tell its children to stop: they would run for ever.
+
+    Args:
+        parent: the process id of the parent, from before anything else was done.
+    """
+    stopped = stop_signal()
+    while os.getppid() == parent:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARENT_CHECK_WALL_S):
+                await stopped.wait()
+                return True
+    return False

@@ -3,19 +3,17 @@
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from llmd_autoscaler.clock import Clock
+from llmd_autoscaler.listening import told_to_stop
 from llmd_autoscaler.simulator.deployment_controller import DeploymentController
 from llmd_autoscaler.simulator.hpa_controller import HpaController
 from llmd_autoscaler.simulator.kubeapi.server import serving
 from llmd_autoscaler.simulator.kubeapi.store import Store
 from llmd_autoscaler.simulator.kubeapi.verbs import Verbs
 from llmd_autoscaler.simulator.kubelet import Kubelet
-
-_PARENT_CHECK_S = 1.0  # wall
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +74,7 @@ async def run_cluster(
 
     Raises: ConfigError: the port is taken.
     """
-    stop, loop, parent = asyncio.Event(), asyncio.get_running_loop(), os.getppid()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+    parent = os.getppid()
     async with simulated_cluster(options) as cluster:
         on_address(cluster.address)
-        # a parent that was killed cannot tell us to stop; its pods would run for ever
-        while not stop.is_set() and os.getppid() == parent:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PARENT_CHECK_S):
-                    await stop.wait()
+        await told_to_stop(parent)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import yaml
 from aiohttp import web
 
-from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.listening import listen
 from llmd_autoscaler.simulator.kubeapi import paths, status
 from llmd_autoscaler.simulator.kubeapi.discovery import discovered
 from llmd_autoscaler.simulator.kubeapi.objects import Json
@@ -44,13 +44,7 @@ async def serving(
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(
-                f"the API server cannot listen on {host}:{port} ({error.strerror}): choose another port"
-            ) from error
+        site = await listen(runner, host, port, who="API server")
         name = runner.addresses[0]
         yield f"http://{name[0]}:{name[1]}"
         # the door first: a reader whose watch ends comes back at once, and must not slip in

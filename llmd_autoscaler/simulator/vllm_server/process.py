@@ -1,20 +1,17 @@
 """The process of one simulated server: listens, drains on SIGTERM, dies with its parent."""
 
 import asyncio
-import contextlib
 import math
 import os
-import signal
 
 from aiohttp import web
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.core.engine.instance import Engine
 from llmd_autoscaler.core.variant import EngineProfile
-from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.listening import listen, told_to_stop
 from llmd_autoscaler.simulator.vllm_server.app import SimulatedServer
 
-PARENT_POLL_WALL_S = 1.0
 # After the drain, the last bytes of aborted streams leave within this; a client that does not read loses them.
 FLUSH_WALL_S = 1.0
 BACKLOG = 1024
@@ -62,35 +59,13 @@ async def _serve(
     )
     await runner.setup()
     try:
-        await _listen(runner, *address)
+        host, port = address
+        await listen(runner, host, port, who="server", backlog=BACKLOG)
         # A group: if the ticker fails the process ends, where it would else listen and never answer.
         async with asyncio.TaskGroup() as group:
             ticker = group.create_task(server.run())
-            if await _is_told_to_stop(parent):
+            if await told_to_stop(parent):
                 await server.drain(timeout_s)
             ticker.cancel()
     finally:
         await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot listen on {host}:{port} ({error.strerror}): give another --port or --host"
-        ) from error
-
-
-async def _is_told_to_stop(parent: int) -> bool:
-    """Wait for the end: true for a signal, false when the parent is gone and nobody waits for a drain."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    while os.getppid() == parent:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PARENT_POLL_WALL_S):
-                await stop.wait()
-                return True
-    return False

@@ -9,14 +9,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from llmd_autoscaler.core.realised import Outcomes
 from llmd_autoscaler.core.slo import QosClass
-from llmd_autoscaler.core.world import Decision, Reason, ReasonCode, TargetState
+from llmd_autoscaler.core.world import Decision, Reason, ReasonCode, TargetState, is_seen
 
 # From a step that does nothing to one that blocks several ticks.
 _STEP_BUCKETS_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 5.0, 15.0)
 # Codes that a person may act on.
 _WARNINGS = {ReasonCode.AT_LIMIT, ReasonCode.INFEASIBLE, ReasonCode.NOT_OBSERVED}
-# Codes of a decision without traffic behind it: its load and rates are unknown, not 0.
-_UNSEEN = {ReasonCode.NOT_OBSERVED, ReasonCode.WARMING_UP}
 _LOG = structlog.stdlib.get_logger(__name__)
 
 
@@ -215,7 +213,7 @@ class _Models:
             labels = (*key, state.name)
             self._desired.labels(*labels).set(decided.desired)
             self._ready.labels(*labels).set(state.n_ready)
-            if any(reason.code in _UNSEEN for reason in decided.reasons):
+            if not is_seen(decided.reasons):
                 continue
             self._load.labels(*labels).set(decided.load)
             if decided.utilization is not None:
@@ -235,16 +233,18 @@ class _Models:
 def _line(publication: Decided) -> Mapping[str, object]:
     """A decision in the words of its status."""
     decision, key = publication.decision, publication.view.key
-    is_seen = not any(reason.code in _UNSEEN for reason in decision.reasons)
+    has_traffic = is_seen(decision.reasons)
     return {
         "namespace": key.namespace,
         "model": key.model_id,
         "decision_id": publication.decision_id,
         "source": publication.source,
-        "qps": round(float(decision.qps.sum()), 3) if is_seen else None,
+        "qps": round(float(decision.qps.sum()), 3) if has_traffic else None,
         "mix": {each.name: each.desired for each in decision.targets},
         "ready": {each.name: each.n_ready for each in publication.view.targets},
-        "load": {t.name: round(float(t.load), 3) if is_seen else None for t in decision.targets},
+        "load": {
+            t.name: round(float(t.load), 3) if has_traffic else None for t in decision.targets
+        },
         "cost_usd_per_hour": round(float(decision.usd_per_hour), 4),
         "reasons": [f"{each.code}: {each.message}" for each in _reasons(decision)],
     }

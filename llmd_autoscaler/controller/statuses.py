@@ -8,7 +8,7 @@ from llmd_autoscaler.controller.events import Notice
 from llmd_autoscaler.controller.ports import ModelView, Publication, Trouble
 from llmd_autoscaler.controller.readings import Key
 from llmd_autoscaler.controller.view import LEVEL, VARIANT, Picture, Placed
-from llmd_autoscaler.core.world import ReasonCode, TargetDecision, TargetState
+from llmd_autoscaler.core.world import ReasonCode, TargetDecision, TargetState, is_seen
 from llmd_autoscaler.translate.condition import (
     FALSE,
     TRUE,
@@ -25,7 +25,6 @@ from llmd_autoscaler.translate.variant_status import Stamp, Subject, variant_sta
 Stored = Callable[[str, Key], Json]  # kind, key -> the status as it stands
 
 _UNKNOWN_REASONS = {"NoTargets"}
-_NOT_READY = {ReasonCode.NOT_OBSERVED, ReasonCode.WARMING_UP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ def _named(unreachable: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _optimized(decided: TargetDecision) -> Finding:
     reason = decided.reasons[0]
-    truth = FALSE if reason.code in _NOT_READY else TRUE
+    truth = TRUE if is_seen((reason,)) else FALSE
     return Finding("OptimizationReady", truth, str(reason.code), reason.message)
 
 

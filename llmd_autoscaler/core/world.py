@@ -1,7 +1,7 @@
 """What a decision is made from, what it remembers, and what it says."""
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,14 @@ class Reason:
 
     code: ReasonCode
     message: str
+
+
+_UNSEEN = {ReasonCode.NOT_OBSERVED, ReasonCode.WARMING_UP}
+
+
+def is_seen(reasons: Iterable[Reason]) -> bool:
+    """Whether traffic stands behind a decision with these reasons; without, its load and rates are unknown, not 0."""
+    return not any(reason.code in _UNSEEN for reason in reasons)
 
 
 @dataclass(frozen=True, slots=True)

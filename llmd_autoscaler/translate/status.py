@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llmd_autoscaler.core import world
 from llmd_autoscaler.core.decide import RATE_WINDOW_S
 from llmd_autoscaler.core.realised import WINDOW_S, Outcomes
 from llmd_autoscaler.core.slo import QosClass
-from llmd_autoscaler.core.world import Decision, TargetState
+from llmd_autoscaler.core.world import Decision, ReasonCode, TargetState, is_seen
 from llmd_autoscaler.translate.condition import FALSE, TRUE, UNKNOWN, Finding, conditions
 from llmd_autoscaler.translate.profile import profile_spec_front_end, profile_spec_step
-from llmd_autoscaler.translate.variant_status import UNSEEN, Stamp, Subject, rounded
+from llmd_autoscaler.translate.variant_status import Stamp, Subject, rounded
 from models.decision_id import DecisionId
 from models.group import Group
 from models.service_level_status import (
@@ -35,8 +34,6 @@ from models.service_level_status import (
 Array = NDArray[np.float64]
 
 _FRACTION_DIGITS = 4
-# Codes of a decision that nothing was computed for: neither feasible nor infeasible follows from it.
-_UNJUDGED = {*UNSEEN, world.ReasonCode.NO_TRAFFIC}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +93,19 @@ def slo_feasible(decision: Decision) -> Finding:
     if decision.infeasible:
         text = "; ".join(each.text for each in decision.infeasible)
         return Finding("SLOFeasible", FALSE, "Infeasible", text)
-    if reason is not None and reason.code in _UNJUDGED:
+    if reason is not None and (
+        reason.code is ReasonCode.NO_TRAFFIC or not is_seen(decision.reasons)
+    ):
+        # nothing was computed: neither feasible nor infeasible follows
         return Finding("SLOFeasible", UNKNOWN, str(reason.code), message)
     return Finding("SLOFeasible", TRUE, "AllClassesMet", message)
-
-
-def _is_seen(decision: Decision) -> bool:
-    """Whether the decision knows its traffic: what is not known is left out, since 0 would be a claim."""
-    return not any(reason.code in UNSEEN for reason in decision.reasons)
 
 
 def _summary(decision: Decision, seen: Seen, feasible: Finding) -> Summary:
     realised = seen.realised.attainment() if seen.realised else None
     return Summary(
         classes=str(len(seen.classes)),
-        qps=rounded(decision.qps.sum()) if _is_seen(decision) else None,
+        qps=rounded(decision.qps.sum()) if is_seen(decision.reasons) else None,
         attainment=_worst(realised),
         predicted=_worst(decision.predicted),
         feasible=feasible.status,
@@ -118,7 +113,7 @@ def _summary(decision: Decision, seen: Seen, feasible: Finding) -> Summary:
 
 
 def _traffic(decision: Decision, seen: Seen) -> Traffic | None:
-    if seen.source not in set(TrafficSource) or not _is_seen(decision):
+    if seen.source not in set(TrafficSource) or not is_seen(decision.reasons):
         return None
     classes = tuple(
         ClassTraffic(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llmd_autoscaler.core.world import ReasonCode, TargetDecision, TargetState
+from llmd_autoscaler.core.world import TargetDecision, TargetState, is_seen
 from llmd_autoscaler.translate.condition import Finding, conditions
 from llmd_autoscaler.translate.stored import (
     N_HISTORY,
@@ -22,9 +22,6 @@ from models.variant_autoscaling_status import (
     Reason,
     VariantAutoscalingStatus,
 )
-
-# Codes of a decision without traffic behind it: its load and rates are unknown, not 0.
-UNSEEN = frozenset({ReasonCode.NOT_OBSERVED, ReasonCode.WARMING_UP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +51,9 @@ def variant_status(
     target: TargetState, decided: TargetDecision, stamp: Stamp, subject: Subject
 ) -> dict[str, object]:
     """The decision for one target as the wire writes it; all its instances are of the group mixed."""
-    is_seen = not any(reason.code in UNSEEN for reason in decided.reasons)
-    load = rounded(decided.load) if is_seen else None
-    used = rounded(decided.utilization) if is_seen and decided.utilization is not None else None
+    has_traffic = is_seen(decided.reasons)
+    load = rounded(decided.load) if has_traffic else None
+    used = rounded(decided.utilization) if has_traffic and decided.utilization is not None else None
     status = VariantAutoscalingStatus(
         observed_generation=subject.generation,
         decision_id=DecisionId.parse(stamp.decision_id),

@@ -88,32 +88,24 @@ _remembered = functools.lru_cache(maxsize=1 << 18)
 @_remembered
 def _arrival_cell(name: str, label_text: str) -> ArrivalCell:
     labels = read_labels(label_text)
-    return (
-        _label(name, labels, "model"),
-        _label(name, labels, "class"),
-        _edge(name, labels, "isl"),
-    )
+    return *_owner(name, labels), _edge(name, labels, "isl")
 
 
 @_remembered
 def _completion_cell(name: str, label_text: str) -> CompletionCell:
     labels = read_labels(label_text)
-    return (
-        _label(name, labels, "model"),
-        _label(name, labels, "class"),
-        _edge(name, labels, "isl"),
-        _edge(name, labels, "osl"),
-    )
+    return *_owner(name, labels), _edge(name, labels, "isl"), _edge(name, labels, "osl")
 
 
 @_remembered
 def _attained_cell(name: str, label_text: str) -> AttainedCell:
     labels = read_labels(label_text)
-    return (
-        _label(name, labels, "model"),
-        _label(name, labels, "class"),
-        _label(name, labels, "bound"),
-    )
+    return *_owner(name, labels), _label(name, labels, "bound")
+
+
+def _owner(name: str, labels: Mapping[str, str]) -> tuple[str, str]:
+    """Model and class of a cell."""
+    return _label(name, labels, "model"), _label(name, labels, "class")
 
 
 def _count(name: str, value: float) -> float:

@@ -26,6 +26,8 @@ Array = NDArray[np.float64]
 POINTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 # Rates are searched to this fraction: the noise of 4,000 requests at the 99th percentile is of that size.
 RATE_TOLERANCE_FRAC = 0.01
+# From one point to the next the share seldom grows by more, so the search looks that far first.
+_STEP_FRAC = 0.1
 # Less than this share of the engine is nothing: requests so far apart meet an idle instance, and still miss.
 LEAST_SHARE = 1e-3
 # The first requests meet an empty fleet; they are simulated and not scored.
@@ -103,17 +105,27 @@ def _highest_rate(
     m: int,
     bracket: tuple[float, float],
 ) -> float:
-    """The highest rate at which m instances still keep every class's percentile; 0 where none is low enough."""
+    """The highest rate at which m instances still keep every class's percentile; 0 where none is low enough.
+
+    Args:
+        bracket: a rate that they carry, or 0, and one that they do not.
+    """
+
+    def keeps(qps: float) -> bool:
+        return keeps_slo(classes, fleet_attainment([profile] * m, classes, sample, qps))
+
     low, high = bracket
     least = LEAST_SHARE * high
+    while low > 0.0 and (above := low * (1.0 + _STEP_FRAC)) < high:
+        if not keeps(above):
+            high = above
+            break
+        low = above
     while high - low > RATE_TOLERANCE_FRAC * high:
         if high < least:
             return 0.0
         middle = 0.5 * (low + high)
-        if keeps_slo(classes, fleet_attainment([profile] * m, classes, sample, middle)):
-            low = middle
-        else:
-            high = middle
+        low, high = (middle, high) if keeps(middle) else (low, middle)
     return low
 
 

@@ -25,13 +25,14 @@ import yaml
 from benchmarks.report import Figure, print_report
 from benchmarks.tick_world import TICK_S, pod_address
 from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.controller.cluster import KubeCluster, connected
-from llmd_autoscaler.controller.loop import TABULATED_PER_TICK, Loop
+from llmd_autoscaler.controller.cluster import KubeCluster
+from llmd_autoscaler.controller.loop import Loop
 from llmd_autoscaler.controller.ports import Publication
 from llmd_autoscaler.controller.scrape import Scraper
 from llmd_autoscaler.controller.source import ScrapedSource
 from llmd_autoscaler.core.world import Policy, ReasonCode
-from llmd_autoscaler.kube import DEPLOYMENTS, PODS, SERVICE_LEVELS, VARIANT_AUTOSCALINGS, Json, Kube
+from llmd_autoscaler.kube.api import Json, Kube
+from llmd_autoscaler.kube.resources import DEPLOYMENTS, PODS, SERVICE_LEVELS, VARIANT_AUTOSCALINGS
 from llmd_autoscaler.settings import TickSettings
 
 TARGET_S = 2.0
@@ -177,7 +178,7 @@ async def measure(n_models: int, pods_per_model: int, n_ticks: int) -> bool:
     notes = Notes()
     async with (
         world(n_models, n_models * pods_per_model) as (addresses, pid),
-        connected(addresses["api"]) as kube,
+        await Kube.connect(addresses["api"]) as kube,
     ):
         print(
             f"creating {n_models} models and {n_models * pods_per_model} pods ...", file=sys.stderr
@@ -197,7 +198,7 @@ async def measure(n_models: int, pods_per_model: int, n_ticks: int) -> bool:
                 if seen.n_decided == n_models and not notes.unsolved:
                     break
             print(
-                f"every model is tabulated after {warm_ups} ticks of {TABULATED_PER_TICK}",
+                f"every model has its first table after {warm_ups} ticks",
                 file=sys.stderr,
             )
             rows = []

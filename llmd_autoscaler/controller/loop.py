@@ -1,7 +1,7 @@
 """The tick: observe, count, decide, publish; one named and timed step after another."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,9 +19,10 @@ from llmd_autoscaler.core.realised import OutcomeMemory
 from llmd_autoscaler.core.world import Decision, Memory, Policy, World
 from llmd_autoscaler.settings import TickSettings
 
-# Models that may have their capacity tabulated in one tick: about 0.15 s each on one core, so that a
-# start with a hundred models never holds a tick up; the others keep their numbers until their turn.
-TABULATED_PER_TICK = 2
+# Models that may have their capacity tabulated in one tick, about 0.15 s each on one core. A model without
+# a table has no number of its own, so a start takes its time; one whose mix has moved can wait for its turn.
+FIRST_TABULATED_PER_TICK = 16
+AGAIN_TABULATED_PER_TICK = 1
 # A route that moved by less than this is not written for itself.
 ROUTE_STEP_FRAC = 0.05
 
@@ -81,7 +82,8 @@ class Loop:
         self._models: dict[ModelKey, _Model] = {}
         self._epoch = 0
         self._counter = 0
-        self._n_tabulated = 0
+        self._n_first, self._n_again = 0, 0  # tabulated in this tick
+        self._last_tabulated: ModelKey | None = None
 
     async def tick(self, *, now_s: float) -> TickReport:
         """One look at the world and what follows from it.
@@ -124,8 +126,8 @@ class Loop:
     ) -> Sequence[Publication]:
         """Every model's decision; one that fails keeps its last and never stops the others."""
         publications = []
-        self._n_tabulated = 0
-        for model in view.models:
+        self._n_first, self._n_again = 0, 0
+        for model in self._in_turn(view.models):
             if not model.targets:
                 continue
             started = time.perf_counter()
@@ -141,9 +143,21 @@ class Loop:
             publications.append(publication)
         return publications
 
+    def _in_turn(self, models: Sequence[ModelView]) -> Iterator[ModelView]:
+        """All models, those behind the last that was tabulated first: the others have had their turn."""
+        keys = [model.key for model in models]
+        first = keys.index(self._last_tabulated) + 1 if self._last_tabulated in keys else 0
+        yield from models[first:]
+        yield from models[:first]
+
     def _decide(self, view: ModelView, counts: ModelCounts | None, now_s: float) -> Publication:
         """One model's decision from what was seen of it."""
         counts = counts or ModelCounts("none", {})
+        names = tuple(qos.name for qos in view.classes)
+        model = self._models.get(view.key)
+        if model is not None and model.classes != names:
+            model = None  # what it remembers is counted by classes that are no more
+        known = model.memory.tables if model is not None else {}
         world = World(
             now_s=now_s,
             model_id=view.key.model_id,
@@ -152,18 +166,18 @@ class Loop:
             counts=counts.traffic,
             stock=view.stock,
             reaction_s=2.0 * self._settings.period_s,
-            may_tabulate=self._n_tabulated < TABULATED_PER_TICK,
+            may_tabulate=self._n_again < AGAIN_TABULATED_PER_TICK
+            if known
+            else self._n_first < FIRST_TABULATED_PER_TICK,
         )
-        names = tuple(qos.name for qos in view.classes)
-        model = self._models.get(view.key)
-        if model is None or model.classes != names:
+        if model is None:
             model = self._models[view.key] = _Model(Memory.fresh(world), OutcomeMemory({}), names)
         model.outcomes = model.outcomes.observe(counts.outcomes, now_s=now_s)
-        known = model.memory.tables
         decision, model.memory = decide(world, model.memory, self._policy)
-        self._n_tabulated += any(
-            known.get(k) is not entry for k, entry in model.memory.tables.items()
-        )
+        if any(known.get(k) is not entry for k, entry in model.memory.tables.items()):
+            self._last_tabulated = view.key
+            self._n_again += bool(known)
+            self._n_first += not known
         self._counter += 1
         return Publication(
             view=view,

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from llmd_autoscaler.controller import loop
-from llmd_autoscaler.controller.loop import TABULATED_PER_TICK, Loop, TickReport
+from llmd_autoscaler.controller.loop import FIRST_TABULATED_PER_TICK, Loop, TickReport
 from llmd_autoscaler.controller.ports import ModelKey, ModelView, Trouble
 from llmd_autoscaler.core.decide import decide
 from llmd_autoscaler.core.realised import Outcomes
+from llmd_autoscaler.core.traffic import CountSnapshot
 from llmd_autoscaler.core.world import Decision, Infeasible, Memory, ReasonCode, Route, TargetState
 from llmd_autoscaler.errors import ObservationError
 from llmd_autoscaler.settings import TickSettings
@@ -249,20 +250,50 @@ async def test_realised_outcomes_of_the_window_ride_along() -> None:
     assert realised.attainment().tolist() == [0.75]
 
 
-async def test_a_start_with_many_models_tabulates_a_few_a_tick_and_all_in_the_end() -> None:
-    keys = [ModelKey("llm", f"m{i}") for i in range(7)]
-    cluster = FakeCluster(*(view(key) for key in keys))
-    it = running(cluster, FakeSource({key: steady(2.0) for key in keys}))
-    await it.until(105.0)
-    waiting: dict[float, int] = {}
+def tabulating(it: Running, code: ReasonCode) -> dict[float, int]:
+    """How many models have this reason at each tick."""
+    found: dict[float, int] = {}
     for publication in it.recorder.decisions:
-        is_waiting = publication.decision.reasons[0].code is ReasonCode.WARMING_UP
         at_s = publication.decided_at_s
-        waiting[at_s] = waiting.get(at_s, 0) + is_waiting
-    # the first minute is seen at 60 s: then so many models a tick, and seven in four ticks
-    left = [max(0, 7 - TABULATED_PER_TICK * n) for n in range(1, 5)]
-    assert [waiting[at_s] for at_s in (45.0, 60.0, 75.0, 90.0, 105.0)] == [7, *left]
-    assert left[-1] == 0
+        found[at_s] = found.get(at_s, 0) + (publication.decision.reasons[0].code is code)
+    return found
+
+
+async def test_a_start_with_many_models_tabulates_some_a_tick_and_all_in_the_end() -> None:
+    n_models = FIRST_TABULATED_PER_TICK + 3
+    keys = [ModelKey("llm", f"m{i}") for i in range(n_models)]
+    it = running(
+        FakeCluster(*(view(key) for key in keys)), FakeSource({key: steady(2.0) for key in keys})
+    )
+    await it.until(75.0)
+    waiting = tabulating(it, ReasonCode.WARMING_UP)
+    # the first minute is seen at 60 s: then as many models as may, and the rest a tick later
+    assert [waiting[at_s] for at_s in (45.0, 60.0, 75.0)] == [n_models, 3, 0]
+
+
+def lengthening(now_s: float) -> CountSnapshot:
+    """Thirty requests a tick, whose prompts are half as long again after each."""
+    total = counted(0.0)
+    for k in range(int(now_s // TICK_S)):
+        total = total.plus(counted(30.0, isl=int(100 * 1.5 ** min(k, 10))))
+    return total
+
+
+async def test_models_whose_mixes_move_are_tabulated_again_in_turn() -> None:
+    keys = [ModelKey("llm", f"m{i}") for i in range(3)]
+    it = running(
+        FakeCluster(*(view(key) for key in keys)), FakeSource(dict.fromkeys(keys, lengthening))
+    )
+    await it.until(135.0)
+    first = {p.decided_at_s: p.view.key for p in reversed(it.recorder.decisions)}
+    # all have their first table at 60 s; from then on each tick makes one, and the next tick begins behind it
+    assert [first[at_s].model_id for at_s in (75.0, 90.0, 105.0, 120.0, 135.0)] == [
+        "m0",
+        "m1",
+        "m2",
+        "m0",
+        "m1",
+    ]
 
 
 async def test_steady_routes_are_not_written_again() -> None:

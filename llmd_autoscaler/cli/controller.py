@@ -3,7 +3,15 @@
 import argparse
 import asyncio
 
-from llmd_autoscaler.cli.parser import Command, Commands, above_zero, add_api, add_clock, add_listen
+from llmd_autoscaler.cli.parser import (
+    Command,
+    Commands,
+    above_zero,
+    add_api,
+    add_clock,
+    add_listen,
+    address,
+)
 from llmd_autoscaler.cli.ports import listening_port
 from llmd_autoscaler.clock import Clock
 
@@ -21,6 +29,7 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--router",
+        type=address,
         action="append",
         default=[],
         metavar="URL",

@@ -1,6 +1,7 @@
 """Flags: an argument parser that says what is wrong in one line, and the flags that several commands share."""
 
 import argparse
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
@@ -44,6 +45,7 @@ def add_api(parser: argparse.ArgumentParser) -> None:
     """`--api`, for whoever speaks to a Kubernetes API."""
     parser.add_argument(
         "--api",
+        type=address,
         default="",
         metavar="URL",
         help="address of the API server; default: the cluster that this runs in, or the kubeconfig",
@@ -63,6 +65,19 @@ def add_listen(parser: argparse.ArgumentParser, *, default_port: int) -> None:
     )
 
 
+def address(text: str) -> str:
+    """The address of an HTTP server, as argparse takes a type; nothing is the default's business.
+
+    Raises: argparse.ArgumentTypeError: it is none.
+    """
+    scheme, _, rest = text.partition("://")
+    if text and (scheme not in {"http", "https"} or not rest.strip("/")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address: write one such as http://127.0.0.1:8080"
+        )
+    return text
+
+
 def port(text: str) -> int:
     """A port number, as argparse takes a type.
 
@@ -78,10 +93,26 @@ def above_zero(text: str) -> float:
 
     Raises: argparse.ArgumentTypeError: it is none.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < float("inf"):
+    value = _number(text)
+    if not 0.0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
     return value
+
+
+def zero_or_more(text: str) -> float:
+    """A number that is not negative, as argparse takes a type.
+
+    Raises: argparse.ArgumentTypeError: it is none.
+    """
+    value = _number(text)
+    if not 0.0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of 0 or more")
+    return value
+
+
+def _number(text: str) -> float:
+    """The number of a text; NaN where it is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -4,7 +4,15 @@ import argparse
 import asyncio
 import sys
 
-from llmd_autoscaler.cli.parser import Command, Commands, above_zero, add_clock, add_listen
+from llmd_autoscaler.cli.parser import (
+    Command,
+    Commands,
+    above_zero,
+    add_clock,
+    add_listen,
+    address,
+    zero_or_more,
+)
 from llmd_autoscaler.cli.ports import listening_port
 from llmd_autoscaler.clock import Clock
 
@@ -29,7 +37,7 @@ def add_to(commands: Commands) -> None:
     add_listen(server, default_port=SERVER_PORT)
     server.add_argument(
         "--shutdown-timeout",
-        type=float,
+        type=zero_or_more,
         default=0.0,
         metavar="SECONDS",
         help="time that open requests get to end after SIGTERM (%(default)g: they are aborted)",
@@ -43,7 +51,11 @@ def add_to(commands: Commands) -> None:
     )
     add_listen(cluster, default_port=CLUSTER_PORT)
     cluster.add_argument(
-        "--adapter-url", default="", metavar="URL", help="where custom.metrics.k8s.io is served"
+        "--adapter-url",
+        type=address,
+        default="",
+        metavar="URL",
+        help="where custom.metrics.k8s.io is served",
     )
     cluster.add_argument(
         "--hpa-period",

@@ -5,7 +5,8 @@ of our kinds and on pods (labels); create on events.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -14,7 +15,13 @@ import structlog
 from llmd_autoscaler.controller import pods as pods_of
 from llmd_autoscaler.controller.events import EventLimiter, Notice, event_body
 from llmd_autoscaler.controller.pods import Pod, controller_of, read_pods
-from llmd_autoscaler.controller.ports import ClusterView, Instance, ModelKey, Publication
+from llmd_autoscaler.controller.ports import (
+    ClusterView,
+    Instance,
+    ModelKey,
+    ModelView,
+    Publication,
+)
 from llmd_autoscaler.controller.readings import Key, Readings
 from llmd_autoscaler.controller.selector import selects
 from llmd_autoscaler.controller.statuses import StatusWrite, published, troubled
@@ -34,7 +41,7 @@ from llmd_autoscaler.kube.resources import (
 )
 from llmd_autoscaler.translate.json_object import child, text
 from llmd_autoscaler.translate.pod import label_patch
-from llmd_autoscaler.translate.stored import is_later
+from llmd_autoscaler.translate.stored import is_later, says_the_same
 from llmd_autoscaler.translate.world import (
     ScaleTarget,
     Variant,
@@ -152,10 +159,12 @@ class KubeCluster:
 
     async def observe(self, *, now_s: float) -> ClusterView:
         """The resources and pods as of now; a broken resource is a trouble, never an error."""
-        del now_s  # what the mirrors hold is as of now
         await self._learn_replica_sets()
-        self._found = picture(self._observed(), self._routers)
-        return self._found.view
+        before = self._found.targets if self._found else {}
+        self._found = picture(self._observed(now_s), self._routers, before)
+        view = self._found.view
+        models = tuple(self._with_overwritten(model) for model in view.models)
+        return dataclasses.replace(view, models=models)
 
     async def publish(self, publications: Sequence[Publication], *, now_s: float) -> None:
         """Write labels, statuses and the Events of what changed.
@@ -193,7 +202,7 @@ class KubeCluster:
         variant = target.variant
         return f"{variant.metrics_scheme}://{instance.address}{variant.metrics_path}"
 
-    def _observed(self) -> Observed:
+    def _observed(self, now_s: float) -> Observed:
         """All mirrors as they stand."""
         objects = {kind: mirror.objects for kind, mirror in self._mirrors.items()}
         levels, bad_levels = self._levels.take(objects[SERVICE_LEVELS.kind])
@@ -202,11 +211,13 @@ class KubeCluster:
         stocks, bad_stocks = self._stocks.take(objects[ACCELERATOR_STOCKS.kind])
         self._forget_written()
         return Observed(
+            now_s=now_s,
             levels=levels,
             variants=variants,
             profiles=profiles,
             stocks={stock.accelerator: stock for stock in stocks.values()},
             pods=self._pods_by_variant(variants),
+            selectors=dict(self._selectors(variants)),
             status=self._status,
             unreadable={
                 SERVICE_LEVELS.kind: bad_levels,
@@ -245,6 +256,13 @@ class KubeCluster:
         objects = self._mirrors[DEPLOYMENTS.kind].objects
         return objects.get((namespace, target.name)) if is_deployment else None
 
+    def _selectors(self, variants: Mapping[Key, Variant]) -> Iterator[tuple[Key, Json]]:
+        """The selector of each variant whose Deployment is there."""
+        for key, variant in variants.items():
+            deployment = self._deployment(variant.namespace, variant.scale_target)
+            if deployment is not None:
+                yield key, child(deployment, "spec", "selector")
+
     async def _learn_replica_sets(self) -> None:
         """Ask for the owner of each ReplicaSet that was not seen before; there is one a rollout."""
         async with self._learning:  # the tick and the labels ask at the same time
@@ -268,24 +286,33 @@ class KubeCluster:
         return owner.uid if owner else ""
 
     def _status(self, kind: str, key: Key) -> Json:
-        """A status as the API server has it: our own last write may be ahead of the watch."""
-        wire = self._mirrors[kind].objects.get(key, {})
-        mirrored = dict(child(wire, "status"))
+        """A status as we left it: the watch may be behind, and others may write there; a later leader's counts."""
         written = self._written.get((kind, key))
-        is_ahead = (
-            written is not None
-            and written.uid == text(wire, "metadata", "uid")
-            and is_later(written.status, mirrored)
+        wire = self._mirrors[kind].objects.get(key, {})
+        return dict(written.status if written is not None else child(wire, "status"))
+
+    def _with_overwritten(self, model: ModelView) -> ModelView:
+        """The model, marked where somebody has changed a status since we wrote it."""
+        names = [(SERVICE_LEVELS.kind, model.service_level)]
+        names += [(VARIANT_AUTOSCALINGS.kind, target.name) for target in model.targets]
+        is_overwritten = any(
+            (written := self._written.get((kind, (model.key.namespace, name)))) is not None
+            and not says_the_same(
+                written.status,
+                child(self._mirrors[kind].objects[model.key.namespace, name], "status"),
+            )
+            for kind, name in names
         )
-        return dict(written.status) if written is not None and is_ahead else mirrored
+        return dataclasses.replace(model, is_overwritten=is_overwritten)
 
     def _forget_written(self) -> None:
-        """Drop what the watch has brought back, and what is gone."""
+        """Drop what is gone, and what a later leader than we has written over."""
         self._written = {
             (kind, key): written
             for (kind, key), written in self._written.items()
             if (wire := self._mirrors[kind].objects.get(key)) is not None
-            and is_later(written.status, child(wire, "status"))
+            and written.uid == text(wire, "metadata", "uid")
+            and not is_later(child(wire, "status"), written.status)
         }
 
     async def _write_batch(
@@ -301,7 +328,7 @@ class KubeCluster:
 
     async def _write(self, write: StatusWrite, slots: asyncio.Semaphore, now_s: float) -> None:
         wire = self._mirrors[write.kind].objects.get(write.key)
-        if wire is None or self._status(write.kind, write.key) == write.status:
+        if wire is None or child(wire, "status") == write.status:
             return
         resource = next(each for each in _OURS if each.kind == write.kind)
         namespace, name = write.key

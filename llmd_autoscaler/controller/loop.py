@@ -1,5 +1,6 @@
 """The tick: observe, count, decide, publish; one named and timed step after another."""
 
+import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,16 @@ class Loop:
         self._step("publish", started)
         return TickReport(len(view.models), len(publications), len(due))
 
+    def clock_stepped(self) -> None:
+        """The clock was put forward or back: what it showed until now says nothing about rates.
+
+        Every model watches anew before it takes anything away, and writes when its decision ends now.
+        """
+        for model in self._models.values():
+            traffic = model.memory.traffic.after_gap()
+            model.memory = dataclasses.replace(model.memory, traffic=traffic)
+            model.published = None
+
     def _step(self, name: str, started: float) -> float:
         """Report a step's time; returns the start of the next."""
         now = time.perf_counter()
@@ -195,6 +206,8 @@ class Loop:
         last = self._models[publication.view.key].published
         if last is None or last.valid_until_s - now_s <= self._settings.renew_at_s:
             return True
+        if publication.view.is_overwritten or _silent(last) != _silent(publication):
+            return True
         if (
             last.view.troubles != publication.view.troubles
             or last.view.classes != publication.view.classes
@@ -202,12 +215,20 @@ class Loop:
             return True
         return _differs(
             last.decision, publication.decision, self._settings.load_step_frac
-        ) or _ready(last) != _ready(publication)
+        ) or _shown(last) != _shown(publication)
 
 
-def _ready(publication: Publication) -> tuple[int, ...]:
-    """Ready instances by target: they stand in the status, and people watch them."""
-    return tuple(target.n_ready for target in publication.view.targets)
+def _silent(publication: Publication) -> frozenset[str]:
+    """Names of the pods and routers that did not answer: a condition says so."""
+    return frozenset(each.partition(": ")[0] for each in publication.unreachable)
+
+
+def _shown(publication: Publication) -> tuple[tuple[object, ...], ...]:
+    """What stands in the statuses of the targets beside the decision, and people or routers watch."""
+    return tuple(
+        (each.n_ready, each.min_instances, each.max_instances, each.is_paused, each.profile)
+        for each in publication.view.targets
+    )
 
 
 def _differs(before: Decision, after: Decision, load_step_frac: float) -> bool:

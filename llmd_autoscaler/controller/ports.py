@@ -30,7 +30,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What keeps a resource from being acted on: a condition with one sentence."""
+    """What somebody must put right of a resource, most often before it is acted on: a condition with one sentence."""
 
     kind: str  # ServiceLevel or VariantAutoscaling
     name: str
@@ -50,6 +50,7 @@ class ModelView:
     instances: tuple[Instance, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     stored_epoch: int = 0  # the highest in any stored status of the model
+    is_overwritten: bool = False  # somebody else has changed a status that we wrote
     stock: Mapping[str, int] = field(default_factory=dict)
 
 

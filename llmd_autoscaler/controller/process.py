@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
@@ -91,6 +92,7 @@ class Ticking:
     period_s: float
     began_s: float = math.nan  # the last tick; NaN before the first
     has_ticked: bool = False
+    _began_monotonic_s: float = math.nan
 
     async def run(self, stopped: asyncio.Event) -> None:
         """One tick a period, on whole periods of the clock; those that could not begin in time are skipped."""
@@ -107,7 +109,7 @@ class Ticking:
 
     async def _tick(self) -> None:
         """One tick; whatever goes wrong in it, the next one comes."""
-        self.began_s = self.clock.now_s()
+        self._begin()
         self.telemetry.tick_began()
         try:
             await self.loop.tick(now_s=self.began_s)
@@ -118,6 +120,19 @@ class Ticking:
             self.telemetry.failed("tick", f"{type(error).__name__}: {error}")
         else:
             self.has_ticked = True
+
+    def _begin(self) -> None:
+        """Look at the clock, and beside it at one that nobody can step.
+
+        To the loop a clock that was put forward looks like a time in which nobody came.
+        """
+        now_s, monotonic_s = self.clock.now_s(), time.monotonic()
+        passed_s = (monotonic_s - self._began_monotonic_s) * self.clock.rate
+        stepped_s = now_s - self.began_s - passed_s
+        if abs(stepped_s) > self.period_s:  # never before the first tick: NaN
+            _LOG.warning("clock_stepped", by_s=round(stepped_s, 1))
+            self.loop.clock_stepped()
+        self.began_s, self._began_monotonic_s = now_s, monotonic_s
 
     def app(self) -> web.Application:
         """The HTTP face."""

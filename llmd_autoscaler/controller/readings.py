@@ -1,4 +1,4 @@
-"""Resources of one kind as they were read; each is read again only when its spec changed."""
+"""Resources of one kind as they were read; each is read again only when its spec or its annotations changed."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from llmd_autoscaler.translate.json_object import Json, child, text
 
 Key = tuple[str, str]  # namespace, name
 Read = TypeVar("Read")
+_Version = tuple[str, object, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Readings(Generic[Read]):
 
     def __init__(self, reader: Callable[[Json], Read]) -> None:
         self._reader = reader
-        self._known: dict[Key, tuple[tuple[str, object], Read | Unreadable]] = {}
+        self._known: dict[Key, tuple[_Version, Read | Unreadable]] = {}
 
     def take(self, objects: Mapping[Key, Json]) -> tuple[dict[Key, Read], dict[Key, Unreadable]]:
         """What can be read and what cannot, by namespace and name."""
@@ -38,8 +39,10 @@ class Readings(Generic[Read]):
                 read[key] = found
         return read, unreadable
 
-    def _read(self, key: Key, wire: Json) -> tuple[tuple[str, object], Read | Unreadable]:
-        version = (text(wire, "metadata", "uid"), child(wire, "metadata").get("generation"))
+    def _read(self, key: Key, wire: Json) -> tuple[_Version, Read | Unreadable]:
+        metadata = child(wire, "metadata")
+        # annotations are no part of what the generation counts
+        version = (text(metadata, "uid"), metadata.get("generation"), metadata.get("annotations"))
         known = self._known.get(key)
         if known is not None and known[0] == version:
             return known

@@ -1,13 +1,13 @@
 """The statuses that a publication and the troubles beside it come to. Pure."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from llmd_autoscaler.controller.events import Notice
 from llmd_autoscaler.controller.ports import ModelView, Publication, Trouble
 from llmd_autoscaler.controller.readings import Key
-from llmd_autoscaler.controller.view import LEVEL, VARIANT, Picture, Placed
+from llmd_autoscaler.controller.view import LEVEL, VARIANT, Picture, Placed, needs_somebody
 from llmd_autoscaler.core.world import ReasonCode, TargetDecision, TargetState, is_seen
 from llmd_autoscaler.translate.condition import (
     FALSE,
@@ -15,16 +15,33 @@ from llmd_autoscaler.translate.condition import (
     UNKNOWN,
     Finding,
     Truth,
+    rfc3339_seconds,
     with_findings,
 )
 from llmd_autoscaler.translate.json_object import Json
 from llmd_autoscaler.translate.status import Seen, Served, service_level_status
-from llmd_autoscaler.translate.stored import stored_desired
+from llmd_autoscaler.translate.stored import (
+    stored_desired,
+    stored_truth,
+    stored_valid_until_s,
+)
 from llmd_autoscaler.translate.variant_status import Stamp, Subject, variant_status
 
 Stored = Callable[[str, Key], Json]  # kind, key -> the status as it stands
 
 _UNKNOWN_REASONS = {"NoTargets"}
+# What an object in trouble may still say of a trouble that it has no more.
+_OVER: Mapping[str, Container[tuple[object, object]]] = {
+    LEVEL: {("Conflict", TRUE)},
+    VARIANT: {
+        ("TargetResolved", FALSE),
+        ("ProfileTrusted", FALSE),
+        ("OptimizationReady", FALSE),
+        ("Conflict", TRUE),
+        ("OverrideActive", TRUE),
+        ("OverrideActive", FALSE),
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +70,22 @@ def published(publication: Publication, found: Picture, stored: Stored) -> Itera
         target = found.targets.get(key)
         if target is None:
             continue  # gone since it was observed
+        ports.append(Served(state, target.variant.port))
+        if target.is_held:
+            continue  # its own last decision holds; `troubled` says so
         decided = decision.target(state.name)
         findings = (
             _resolved(state, target.variant.scale_target.name),
             _available(publication, state.name),
             target.trust,
-            _optimized(decided),
+            _optimized(decided, is_paused=state.is_paused),
+            *target.notes,
         )
         before = stored(VARIANT, key)
         subject = Subject(target.variant.generation, findings, before)
         status = variant_status(state, decided, stamp, subject)
-        yield StatusWrite(VARIANT, key, status, tuple(_changed(decided, before)))
-        ports.append(Served(state, target.variant.port))
+        notices = (*_changed(decided, before), *_noted(target.notes, before))
+        yield StatusWrite(VARIANT, key, status, notices)
     level = found.levels.get(view.key)
     if level is None or level.name != view.service_level:
         return
@@ -76,32 +97,56 @@ def published(publication: Publication, found: Picture, stored: Stored) -> Itera
 
 def troubled(found: Picture, stored: Stored, *, now_s: float) -> Iterator[StatusWrite]:
     """The statuses of what cannot be acted on: its conditions, over what was decided before."""
-    acting = {(LEVEL, (key.namespace, level.name)) for key, level in found.levels.items()}
-    models = {model.key for model in found.view.models}
-    idle = {
-        (LEVEL, (key.namespace, level.name))
-        for key, level in found.levels.items()
-        if key not in models
-    }
+    at_s = float(math.floor(now_s))
+    acting = _acting(found)
     by_object: dict[tuple[str, Key], list[Placed]] = {}
     for placed in found.troubles:
         where = (placed.trouble.kind, (placed.namespace, placed.trouble.name))
-        if where not in acting or where in idle:
+        if where not in acting:
             by_object.setdefault(where, []).append(placed)
     for (kind, key), placed_here in by_object.items():
-        findings = [_finding(placed.trouble) for placed in placed_here]
-        status = with_findings(stored(kind, key), findings, at_s=float(math.floor(now_s)))
+        before = stored(kind, key)
+        until = _until(before, now_s=now_s) if kind == VARIANT else ""
+        findings = [_finding(placed.trouble, until) for placed in placed_here]
+        status = with_findings(before, findings, at_s=at_s, over=_OVER.get(kind, ()))
         notices = tuple(Notice(each.reason, each.message, is_warning=True) for each in findings)
         yield StatusWrite(kind, key, status, notices)
+    for kind, key, finding in found.mended:
+        yield StatusWrite(kind, key, with_findings(stored(kind, key), [finding], at_s=at_s))
 
 
-def _finding(trouble: Trouble) -> Finding:
+def _acting(found: Picture) -> set[tuple[str, Key]]:
+    """The objects whose statuses a publication writes, troubles included."""
+    acting: set[tuple[str, Key]] = set()
+    for model in found.view.models:
+        namespace = model.key.namespace
+        acting.add((LEVEL, (namespace, model.service_level)))
+        acting.update(
+            (VARIANT, key)
+            for target in model.targets
+            if not found.targets[key := (namespace, target.name)].is_held
+        )
+    return acting
+
+
+def _until(before: Json, *, now_s: float) -> str:
+    """How long the last decision of an object in trouble still holds, and what comes then."""
+    number, until_s = stored_desired(before), stored_valid_until_s(before)
+    if not number or until_s is None:
+        return ""
+    until = rfc3339_seconds(until_s)
+    if now_s < until_s:
+        return f"; the last decision, {number}, holds until {until}"
+    return f"; the last decision, {number}, ended at {until}: nothing is served, and the HPA keeps what it has"
+
+
+def _finding(trouble: Trouble, more: str = "") -> Finding:
     truth: Truth = FALSE
     if trouble.condition == "Conflict":
         truth = TRUE
     elif trouble.reason in _UNKNOWN_REASONS:
         truth = UNKNOWN
-    return Finding(trouble.condition, truth, trouble.reason, trouble.message)
+    return Finding(trouble.condition, truth, trouble.reason, trouble.message + more)
 
 
 def _resolved(state: TargetState, deployment: str) -> Finding:
@@ -133,9 +178,13 @@ def _named(unreachable: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield name, why
 
 
-def _optimized(decided: TargetDecision) -> Finding:
+def _optimized(decided: TargetDecision, *, is_paused: bool) -> Finding:
+    """Whether the number was computed; of a paused target also that it is not followed."""
     reason = decided.reasons[0]
     truth = TRUE if is_seen((reason,)) else FALSE
+    if is_paused and reason.code is not ReasonCode.PAUSED:
+        message = f"paused at {decided.desired}; {reason.message}"
+        return Finding("OptimizationReady", truth, str(ReasonCode.PAUSED), message)
     return Finding("OptimizationReady", truth, str(reason.code), reason.message)
 
 
@@ -150,6 +199,13 @@ def _conflict(view: ModelView) -> Finding:
     if mine:
         return _finding(mine[0])
     return Finding("Conflict", FALSE, "OnlyOne", "no other ServiceLevel names this model")
+
+
+def _noted(notes: Iterable[Finding], before: Json) -> Iterator[Notice]:
+    """The Events of what is said of a target for the first time."""
+    for note in notes:
+        if stored_truth(before, note.type) != (note.status, note.reason):
+            yield Notice(note.reason, note.message, is_warning=needs_somebody(note))
 
 
 def _changed(decided: TargetDecision, before: Json) -> Iterator[Notice]:

@@ -3,21 +3,30 @@
 Pure: nothing here waits or writes. A broken resource takes itself out, never its neighbours.
 """
 
-import math
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from llmd_autoscaler.controller.overlap import overlaps
 from llmd_autoscaler.controller.pods import Pod, counts, instances
 from llmd_autoscaler.controller.ports import ClusterView, Instance, ModelKey, ModelView, Trouble
 from llmd_autoscaler.controller.readings import Key, Unreadable
+from llmd_autoscaler.controller.stock import stock_left
 from llmd_autoscaler.core.world import TargetState
 from llmd_autoscaler.errors import ConfigError
-from llmd_autoscaler.translate.condition import Finding
+from llmd_autoscaler.translate.condition import FALSE, TRUE, Finding
 from llmd_autoscaler.translate.json_object import Json
-from llmd_autoscaler.translate.stored import stored_desired, stored_epoch
+from llmd_autoscaler.translate.limits import INVALID, limits_at
+from llmd_autoscaler.translate.stored import (
+    stored_desired,
+    stored_epoch,
+    stored_truth,
+    stored_valid_until_s,
+)
 from llmd_autoscaler.translate.world import (
     Level,
     Profile,
+    ScaleTarget,
     Stock,
     Variant,
     catalogued_profiles,
@@ -29,6 +38,7 @@ from llmd_autoscaler.translate.world import (
 
 LEVEL = "ServiceLevel"
 VARIANT = "VariantAutoscaling"
+_UNREADABLE = "Unreadable"
 # Where the sentence about an unreadable resource stands: the condition that people look at first.
 _UNREADABLE_AT = {
     LEVEL: "SLOFeasible",
@@ -50,11 +60,13 @@ class Placed:
 class Observed:
     """All that was read at one moment."""
 
+    now_s: float
     levels: Mapping[Key, Level]
     variants: Mapping[Key, Variant]
     profiles: Mapping[Key, Profile]
     stocks: Mapping[str, Stock]  # by accelerator
     pods: Mapping[Key, tuple[Pod, ...]]  # by variant; absent: its scale target is not there
+    selectors: Mapping[Key, Json]  # of the scale targets that are there, by variant
     status: Callable[
         [str, Key], Json
     ]  # the stored status of a kind and key; empty where there is none
@@ -69,6 +81,8 @@ class Target:
     state: TargetState
     pods: tuple[Pod, ...]
     trust: Finding
+    notes: tuple[Finding, ...] = ()  # what else is said of it, while it is acted on
+    is_held: bool = False  # in trouble: planned around at its last number, and not written
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +93,41 @@ class Picture:
     levels: Mapping[ModelKey, Level]
     targets: Mapping[Key, Target]
     troubles: tuple[Placed, ...]
+    mended: tuple[tuple[str, Key, Finding], ...] = ()  # kind and key of what can be read again
 
 
-def picture(observed: Observed, routers: tuple[str, ...]) -> Picture:
-    """What a tick acts on."""
+def picture(
+    observed: Observed, routers: tuple[str, ...], before: Mapping[Key, Target] | None = None
+) -> Picture:
+    """What a tick acts on.
+
+    Args:
+        observed: what was read.
+        routers: addresses of the routers to scrape.
+        before: the targets of the last picture.
+    """
     acting, conflicts = _acting_levels(observed)
     targets, refused = _targets(observed)
-    by_model: dict[ModelKey, list[Target]] = {}
-    for target in targets.values():
-        by_model.setdefault(_model_key(target.variant), []).append(target)
+    by_model = _by_model(targets)
+    targets |= _held_targets(observed, targets, before or {}, by_model)
+    by_model = _by_model(dict(sorted(targets.items())))
     idle = [_without_targets(level) for key, level in acting.items() if key not in by_model]
     orphans = [
         _without_level(variant)
         for variant in observed.variants.values()
         if _model_key(variant) not in acting
     ]
-    troubles = (*_unreadable(observed), *conflicts, *refused, *idle, *orphans)
+    noted = [
+        _placed(target.variant, VARIANT, note)
+        for target in targets.values()
+        for note in target.notes
+        if needs_somebody(note)
+    ]
+    troubles = (*_unreadable(observed), *conflicts, *refused, *idle, *orphans, *noted)
     models = {key: level for key, level in acting.items() if key in by_model}
     of_model, loose = _sorted_out(observed, troubles, models)
-    epochs, stock = _epochs(observed), _stock(by_model, observed.stocks)
+    states = {key: [each.state for each in of_key] for key, of_key in by_model.items()}
+    epochs, stock = _epochs(observed), stock_left(states, observed.stocks)
     views = tuple(
         ModelView(
             key=key,
@@ -116,38 +146,8 @@ def picture(observed: Observed, routers: tuple[str, ...]) -> Picture:
         levels=acting,
         targets=targets,
         troubles=troubles,
+        mended=tuple(_mended(observed)),
     )
-
-
-def _stock(
-    by_model: Mapping[ModelKey, Sequence[Target]], stocks: Mapping[str, Stock]
-) -> dict[ModelKey, dict[str, int]]:
-    """Accelerators that each model may use, by kind: what limits and shares leave beside the others.
-
-    A kind that nobody limits is not there. Two models that grow in one tick may both count on the same
-    free accelerator: one of their pods then waits for it, and the next tick sees that.
-    """
-    left: dict[ModelKey, dict[str, int]] = {key: {} for key in by_model}
-    for name, stock in stocks.items():
-        held = {key: sum(_held(each, name) for each in by_model[key]) for key in by_model}
-        of_space: dict[str, int] = {}
-        for key, n in held.items():
-            of_space[key.namespace] = of_space.get(key.namespace, 0) + n
-        total = sum(held.values())
-        for key, own in held.items():
-            share = stock.shares.get(key.namespace, math.inf)
-            free = min(stock.limit - total, share - of_space[key.namespace]) + own
-            if math.isfinite(free):
-                left[key][name] = max(0, int(free))
-    return left
-
-
-def _held(target: Target, accelerator: str) -> int:
-    """Accelerators of a kind that a target uses, or has been promised."""
-    state = target.state
-    if state.accelerator != accelerator:
-        return 0
-    return max(state.desired, state.n_present + state.n_draining) * state.n_accelerators
 
 
 def _acting_levels(observed: Observed) -> tuple[dict[ModelKey, Level], list[Placed]]:
@@ -172,11 +172,16 @@ def _targets(observed: Observed) -> tuple[dict[Key, Target], list[Placed]]:
     """The variants that can be acted on, and why the others cannot."""
     targets: dict[Key, Target] = {}
     refused: list[Placed] = []
-    taken: dict[tuple[str, str, str], Variant] = {}
-    for variant in sorted(observed.variants.values(), key=lambda each: each.seniority):
-        ref = variant.scale_target
-        first = taken.setdefault((variant.namespace, ref.kind, ref.name), variant)
-        found = _target(observed, variant, first)
+    taken: dict[tuple[str, ScaleTarget], Variant] = {}
+    by_seniority = sorted(observed.variants.values(), key=lambda each: each.seniority)
+    for variant in by_seniority:
+        taken.setdefault((variant.namespace, variant.scale_target), variant)
+    first_names = {(each.namespace, each.name) for each in taken.values()}
+    selectors = {key: each for key, each in observed.selectors.items() if key in first_names}
+    overlapping = overlaps(selectors, observed.pods)
+    for variant in by_seniority:
+        first = taken[variant.namespace, variant.scale_target]
+        found = _target(observed, variant, first, overlapping)
         if isinstance(found, Finding):
             refused.append(_placed(variant, VARIANT, found))
         else:
@@ -185,7 +190,48 @@ def _targets(observed: Observed) -> tuple[dict[Key, Target], list[Placed]]:
     return dict(sorted(targets.items())), refused
 
 
-def _target(observed: Observed, variant: Variant, first: Variant) -> Target | Finding:
+def _held_targets(
+    observed: Observed,
+    targets: Mapping[Key, Target],
+    before: Mapping[Key, Target],
+    by_model: Mapping[ModelKey, Sequence[Target]],
+) -> dict[Key, Target]:
+    """Targets in trouble whose last decision still holds, beside others of their model.
+
+    Left out of the plan, their pods would lose their requests at once to instances that do not run yet.
+    """
+    held: dict[Key, Target] = {}
+    for key, last in before.items():
+        variant, pods = observed.variants.get(key), observed.pods.get(key)
+        if key in targets or variant is None or pods is None or _model_key(variant) not in by_model:
+            continue
+        status = observed.status(VARIANT, key)
+        desired, until_s = stored_desired(status), stored_valid_until_s(status)
+        if not desired or until_s is None or until_s <= observed.now_s:
+            continue
+        n = counts(pods)
+        state = dataclasses.replace(
+            last.state,
+            desired=desired,
+            n_ready=n.n_ready,
+            n_starting=n.n_starting,
+            n_draining=n.n_draining,
+            is_paused=True,
+        )
+        held[key] = Target(variant, state, pods, last.trust, is_held=True)
+    return held
+
+
+def _by_model(targets: Mapping[Key, Target]) -> dict[ModelKey, list[Target]]:
+    by_model: dict[ModelKey, list[Target]] = {}
+    for target in targets.values():
+        by_model.setdefault(_model_key(target.variant), []).append(target)
+    return by_model
+
+
+def _target(
+    observed: Observed, variant: Variant, first: Variant, overlapping: Mapping[Key, Finding]
+) -> Target | Finding:
     """A variant as a target, or the condition that keeps it from being one."""
     key = (variant.namespace, variant.name)
     unresolved = _unresolved(observed, variant, first)
@@ -196,6 +242,7 @@ def _target(observed: Observed, variant: Variant, first: Variant) -> Target | Fi
     except ConfigError as error:
         return refused_profile(str(error))
     pods = observed.pods[key]
+    limits = limits_at(variant.resource, now_s=observed.now_s)
     try:
         state = target_state(
             variant,
@@ -203,10 +250,17 @@ def _target(observed: Observed, variant: Variant, first: Variant) -> Target | Fi
             observed.stocks,
             counts(pods),
             desired=stored_desired(observed.status(VARIANT, key)),
+            limits=limits,
         )
     except ConfigError as error:
         return Finding("OptimizationReady", "False", "NoPrice", str(error))
-    return Target(variant, state, pods, fitted.trust)
+    notes = (overlapping.get(key), limits.finding)
+    return Target(variant, state, pods, fitted.trust, tuple(note for note in notes if note))
+
+
+def needs_somebody(note: Finding) -> bool:
+    """Whether a note is of something that somebody must put right."""
+    return note.reason == INVALID or (note.type, note.status) == ("Conflict", TRUE)
 
 
 def _unresolved(observed: Observed, variant: Variant, first: Variant) -> Finding | None:
@@ -284,8 +338,20 @@ def _instances(targets: Iterable[Target]) -> Iterator[Instance]:
 def _unreadable(observed: Observed) -> Iterator[Placed]:
     for kind, of_kind in observed.unreadable.items():
         for (namespace, name), found in of_kind.items():
-            trouble = Trouble(kind, name, _UNREADABLE_AT[kind], "Unreadable", found.message)
+            trouble = Trouble(kind, name, _UNREADABLE_AT[kind], _UNREADABLE, found.message)
             yield Placed(namespace, trouble)
+
+
+def _mended(observed: Observed) -> Iterator[tuple[str, Key, Finding]]:
+    """Resources without decisions that can be read again, while their status still says that they cannot."""
+    readable = (
+        *(("CapacityProfile", key) for key in observed.profiles),
+        *(("AcceleratorStock", ("", each.name)) for each in observed.stocks.values()),
+    )
+    for kind, key in readable:
+        type_ = _UNREADABLE_AT[kind]
+        if stored_truth(observed.status(kind, key), type_) == (FALSE, _UNREADABLE):
+            yield kind, key, Finding(type_, TRUE, "Readable", "every field can be read again")
 
 
 def _without_level(variant: Variant) -> Placed:

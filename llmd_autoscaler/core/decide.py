@@ -120,9 +120,9 @@ def _present(target: TargetState) -> int:
 
 
 def _clamped(target: TargetState, number: int) -> int:
-    """Within the target's limits; a paused one keeps its number."""
+    """Within the target's limits; a paused one keeps its number, which is never 0: that would turn its HPA off."""
     if target.is_paused:
-        return _present(target)
+        return max(_present(target), 1)
     return min(max(number, target.min_instances), target.max_instances)
 
 

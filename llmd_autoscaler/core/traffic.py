@@ -153,6 +153,11 @@ class TrafficMemory:
             arrived=np.vstack([arrived[keep], total]),
         )
 
+    def after_gap(self) -> "TrafficMemory":
+        """The same shapes, and rates from the next look on: how long ago the last one was is not known."""
+        n_classes = self.arrived.shape[1]
+        return TrafficMemory({}, self.shapes, np.zeros(0), np.zeros((0, n_classes)))
+
     def _restarted(self, counts: Mapping[str, CountSnapshot], now_s: float) -> "TrafficMemory":
         """A new series from here on; shapes that were learnt stay."""
         n_classes = self.arrived.shape[1]

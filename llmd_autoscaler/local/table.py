@@ -1,6 +1,7 @@
 """The table at the end of a run."""
 
 import math
+import textwrap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,13 +13,25 @@ from llmd_autoscaler.local.report import Report
 _HEADER = (
     "class", "requests", "attained", "SLO", "TTFT p50", "p95", "p99", "TPOT p50", "p95",
 )  # fmt: skip
+# The same where each stands by itself.
+_STACKED = (
+    "class", "requests", "attained", "SLO",
+    "TTFT p50", "TTFT p95", "TTFT p99", "TPOT p50", "TPOT p95",
+)  # fmt: skip
+_GAP = "  "
 _NOTHING = "-"
 
 
-def table(report: Report) -> str:
-    """The whole of it, without a final line break."""
-    rows = [_HEADER, *(_row(report, c, qos) for c, qos in enumerate(report.classes))]
-    return "\n".join([*_aligned(rows), "", *_aligned(list(_figures(report)), is_text=True)])
+def table(report: Report, *, columns: int | None = None) -> str:
+    """The whole of it, without a final line break.
+
+    Args:
+        report: the run.
+        columns: characters that fit in a line; None: any number.
+    """
+    rows = [_row(report, c, qos) for c, qos in enumerate(report.classes)]
+    lines = _fitting(rows, columns)
+    return "\n".join([*lines, "", *_labelled(list(_figures(report)), columns)])
 
 
 def percent(frac: float) -> str:
@@ -110,15 +123,47 @@ def _n(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _aligned(rows: Sequence[Sequence[str]], *, is_text: bool = False) -> list[str]:
+def _fitting(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
+    """The classes as rows, as columns where those are too wide, and else one below the other."""
+    lines = _aligned([_HEADER, *rows])
+    if columns is None or _width(lines) <= columns:
+        return lines
+    turned = _aligned(list(zip(_STACKED, *rows, strict=True)))
+    if _width(turned) <= columns:
+        return turned
+    return [line for row in rows for line in _stacked(row, columns)]
+
+
+def _width(lines: Sequence[str]) -> int:
+    return max(map(len, lines))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns of one width: the first to the left, figures to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = [row[0].ljust(widths[0])]
-        cells += [
-            cell if is_text else cell.rjust(width)
-            for cell, width in zip(row[1:], widths[1:], strict=True)
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append(_GAP.join(cells).rstrip())
+    return lines
+
+
+def _stacked(row: Sequence[str], columns: int) -> list[str]:
+    """A class with its figures one below the other, where the terminal is too narrow for a row."""
+    figures = list(zip(_STACKED[1:], row[1:], strict=True))
+    inner = _labelled(figures, columns - len(_GAP))
+    return [*textwrap.wrap(row[0], columns), *(_GAP + line for line in inner)]
+
+
+def _labelled(rows: Sequence[tuple[str, str]], columns: int | None) -> list[str]:
+    """Texts behind their labels, those too long for a line continued below their start."""
+    indent = max(len(label) for label, _ in rows) + len(_GAP)
+    lines = []
+    for label, text in rows:
+        parts = [text] if columns is None else textwrap.wrap(text, max(columns - indent, 1))
+        lines += [
+            (head.ljust(indent) + part).rstrip()
+            for head, part in zip([label, *[""] * (len(parts) - 1)], parts, strict=True)
         ]
-        lines.append("  ".join(cells).rstrip())
     return lines

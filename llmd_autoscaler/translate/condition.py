@@ -1,6 +1,6 @@
 """Conditions of a status: what is found now, with the time at which that last changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,11 +53,21 @@ def conditions(
 
 
 def with_findings(
-    stored: Mapping[str, object], findings: Iterable[Finding], *, at_s: float
+    stored: Mapping[str, object],
+    findings: Iterable[Finding],
+    *,
+    at_s: float,
+    over: Container[tuple[object, object]] = (),
 ) -> dict[str, object]:
     """A stored status whose conditions of the findings' types are replaced; all else stands as it was.
 
     A resource that cannot be acted on keeps its last decision until that expires by itself.
+
+    Args:
+        stored: the status as it stands.
+        findings: what is found now.
+        at_s: now.
+        over: (type, status) of conditions that no longer hold where nothing is found of them.
     """
     said = [each.to_wire() for each in conditions(findings, stored, at_s=at_s)]
     types = {each["type"] for each in said}
@@ -65,7 +75,9 @@ def with_findings(
     kept = [
         each
         for each in (listed if isinstance(listed, list) else [])
-        if isinstance(each, dict) and each.get("type") not in types
+        if isinstance(each, dict)
+        and each.get("type") not in types
+        and (each.get("type"), each.get("status")) not in over
     ]
     return {**stored, "conditions": [*said, *kept]}
 

@@ -10,6 +10,10 @@ from models.timestamp import read_timestamp_s
 from models.variant_autoscaling_status import HistoryEntry
 
 N_HISTORY = 10
+# The fields of both kinds that adapter and routers act on.
+_ACTED_ON = (
+    "decisionID", "validUntil", "desiredReplicas", "load", "utilization", "groups", "mix", "routes",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +38,32 @@ def stored_desired(status: Mapping[str, object]) -> int:
     return desired if is_count and isinstance(desired, int) else 0
 
 
+def stored_valid_until_s(status: Mapping[str, object]) -> float | None:
+    """Until when the last decision may be served; None where there is none."""
+    at = status.get("validUntil")
+    try:
+        return read_timestamp_s(at) if isinstance(at, str) else None
+    except ValueError:
+        return None
+
+
+def stored_truth(status: Mapping[str, object], type_: str) -> tuple[str, str]:
+    """(status, reason) of a condition; empty where there is none."""
+    listed = status.get("conditions")
+    for each in listed if isinstance(listed, list) else []:
+        if isinstance(each, dict) and each.get("type") == type_:
+            return str(each.get("status", "")), str(each.get("reason", ""))
+    return "", ""
+
+
 def is_later(status: Mapping[str, object], other: Mapping[str, object]) -> bool:
     """Whether a status carries a later decision than another one."""
     return _decision(status) > _decision(other)
+
+
+def says_the_same(status: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Whether two statuses give the same decision to those who act on it: the adapter and the routers."""
+    return all(status.get(field) == other.get(field) for field in _ACTED_ON)
 
 
 def stored_history(status: Mapping[str, object]) -> tuple[Change, ...]:

@@ -16,6 +16,7 @@ from llmd_autoscaler.core.slo import QosClass
 from llmd_autoscaler.core.world import TargetState
 from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.translate.condition import FALSE, TRUE, UNKNOWN, Finding
+from llmd_autoscaler.translate.limits import Limits
 from llmd_autoscaler.translate.profile import (
     catalog_names,
     engine_profile,
@@ -100,6 +101,7 @@ class Profile:
 class Stock:
     """How many accelerators of one kind may be used; infinite where nobody says."""
 
+    name: str
     accelerator: str
     limit: float
     shares: Mapping[str, int]
@@ -163,6 +165,7 @@ def read_stock(wire: Wire) -> Stock:
     stock = _read(AcceleratorStock, wire)
     spec = stock.spec
     return Stock(
+        name=stock.metadata.name,
         accelerator=spec.accelerator,
         limit=math.inf if spec.limit is None else spec.limit,
         shares={share.namespace: share.max for share in spec.shares},
@@ -196,7 +199,7 @@ def fitted_profile(variant: Variant, profiles: Mapping[str, Profile]) -> Fitted:
     spec = fitting_profile(
         variant.resource, {name: profile.resource for name, profile in profiles.items()}
     )
-    return Fitted(spec, _trust(spec))
+    return Fitted(spec, _trust(spec, _origin(variant, profiles)))
 
 
 def target_state(
@@ -206,6 +209,7 @@ def target_state(
     counts: InstanceCounts,
     *,
     desired: int,
+    limits: Limits,
 ) -> TargetState:
     """A variant as the decision takes it.
 
@@ -215,6 +219,7 @@ def target_state(
         stocks: AcceleratorStocks by accelerator, for the price of an instance.
         counts: its pods.
         desired: what was last published, 0 for nothing.
+        limits: the fewest and the most instances that it may have now.
 
     Raises: ConfigError: nobody says what an instance costs.
     """
@@ -225,8 +230,8 @@ def target_state(
         accelerator=variant.accelerator,
         n_accelerators=variant.n_accelerators,
         usd_per_hour=cost_usd_per_hour(variant.resource, prices),
-        min_instances=spec.min_replicas,
-        max_instances=spec.max_replicas,
+        min_instances=limits.min_instances,
+        max_instances=limits.max_instances,
         profile=engine_profile(fitted.spec),
         lead=lead_time(fitted.spec),
         desired=desired,
@@ -242,17 +247,30 @@ def serves_mixed(variant: Variant) -> bool:
     return Group.MIXED.value in variant.groups
 
 
-def _trust(spec: CapacityProfileSpec) -> Finding:
+def _origin(variant: Variant, profiles: Mapping[str, Profile]) -> str:
+    """Which profile a variant has, so that whoever edits one sees which edit is in force."""
+    ref = variant.resource.spec.profile_ref
+    if ref is None:
+        return "the profile in spec.profile"
+    profile = profiles[ref.name]
+    if not profile.namespace:
+        return f'the catalogue\'s profile "{ref.name}"'
+    generation = profile.resource.metadata.generation
+    of_edit = f" of generation {generation}" if generation else ""
+    return f'CapacityProfile "{ref.name}"{of_edit}'
+
+
+def _trust(spec: CapacityProfileSpec, origin: str) -> Finding:
     """How far a profile can be trusted before anything was compared with it."""
     error = spec.step_error
     off = f", its step time {error.median_frac:.1%} off in the median" if error else ""
     if spec.trust is Trust.MEASURED:
-        return Finding("ProfileTrusted", TRUE, "Measured", f"the profile was measured{off}")
+        return Finding("ProfileTrusted", TRUE, "Measured", f"{origin} was measured{off}")
     return Finding(
         "ProfileTrusted",
         UNKNOWN,
         "Predicted",
-        f"the profile was predicted{off}, and has not been compared with live instances",
+        f"{origin} was predicted{off}, and has not been compared with live instances",
     )
 
 

@@ -48,8 +48,8 @@ class World:
         spec = EXAMPLE[1]["spec"] | {"scaleTargetRef": target} | changes
         return await self.add(VARIANT_AUTOSCALINGS, name, spec)
 
-    async def deployment(self, name="a100"):
-        labels = {"app": name}
+    async def deployment(self, name="a100", *, app=None):
+        labels = {"app": app or name}
         spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": {}}
         return await self.add(DEPLOYMENTS, name, spec)
 

@@ -30,10 +30,13 @@ def has_ready(n):
     return lambda view: bool(view.models) and view.models[0].targets[0].n_ready == n
 
 
-def publication(view, *, counter=1, desired=2, at_s=NOW_S, unreachable=()):
+def publication(
+    view, *, counter=1, desired=2, at_s=NOW_S, unreachable=(), targets=("a100",), **of_target
+):
     (model,) = view.models
     nothing = [0.0] * len(model.classes)
-    whole = decision(decided(desired=desired), routes=(), predicted=None, forecast=None)
+    decided_all = [decided(name, desired, **of_target) for name in targets]
+    whole = decision(*decided_all, routes=(), predicted=None, forecast=None)
     arrays = {
         name: whole.qps[:1].repeat(len(nothing))
         for name in ("qps", "isl_mean", "osl_mean", "hit_frac")

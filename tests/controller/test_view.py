@@ -36,12 +36,24 @@ def pod(name, **state):
     return Pod("llm", name, "10.0.0.1", {}, None, **facts)
 
 
-def seen(*, levels=None, variants=None, pods=None, stocks=(), statuses=None, unreadable=None):
+def seen(
+    *,
+    levels=None,
+    variants=None,
+    pods=None,
+    stocks=(),
+    statuses=None,
+    unreadable=None,
+    selectors=None,
+    now_s=0.0,
+):
     levels = [level()] if levels is None else levels
     variants = [variant()] if variants is None else variants
     profile = read_profile(wire(2, "llama-3.1-70b-a100-tp4"))
     found = pods if pods is not None else {each.name: (pod("p"),) for each in variants}
     observed = Observed(
+        now_s=now_s,
+        selectors=selectors or {},
         levels={(each.namespace, each.name): each for each in levels},
         variants={(each.namespace, each.name): each for each in variants},
         profiles={("llm", profile.name): profile},

@@ -129,3 +129,32 @@ def test_a_share_of_exact_hundredths_is_itself():
 
 def test_a_duration_is_written_in_minutes():
     assert minutes(3501.7) == "58:21"
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 100, 120])
+def test_no_line_is_wider_than_the_terminal(columns):
+    lines = table(report(differences=("router: 4 requests counted, 5 sent",)), columns=columns)
+    assert max(map(len, lines.splitlines())) <= columns
+
+
+def test_a_terminal_too_narrow_for_a_class_a_row_gets_a_class_a_column():
+    lines = table(report(), columns=80).splitlines()
+    assert lines[0].split() == ["class", "interactive", "relaxed"]
+    assert line_of("\n".join(lines), "TTFT p95").split() == [
+        "TTFT",
+        "p95",
+        "0.50",
+        "s",
+        "1.00",
+        "s",
+    ]
+
+
+def test_a_terminal_too_narrow_for_that_gets_one_class_below_the_other():
+    lines = table(report(), columns=30).splitlines()
+    assert lines[:2] == ["interactive", "  requests  4"]
+    assert "relaxed" in lines
+
+
+def test_the_same_table_stands_in_a_file_whatever_its_width():
+    assert table(report()).splitlines()[0].endswith("TPOT p50     p95")

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.translate.limits import Limits
 from llmd_autoscaler.translate.world import (
     InstanceCounts,
     catalogued_profiles,
@@ -54,7 +55,9 @@ def test_a_stock_without_a_limit_is_infinite():
 def test_a_target_has_the_variants_limits_and_the_profiles_engine():
     variant, profile = read_variant(VARIANT), read_profile(PROFILE)
     fitted = fitted_profile(variant, {profile.name: profile})
-    state = target_state(variant, fitted, {}, InstanceCounts(3, 1, 2), desired=4)
+    state = target_state(
+        variant, fitted, {}, InstanceCounts(3, 1, 2), desired=4, limits=Limits(1, 10)
+    )
     assert (state.min_instances, state.max_instances, state.desired) == (1, 10, 4)
     assert (state.n_ready, state.n_starting, state.n_draining) == (3, 1, 2)
     assert (state.profile.step.base_s, state.lead.p90_s, state.usd_per_hour) == (

@@ -169,6 +169,8 @@ class Loop:
         if model is not None and model.classes != names:
             model = None  # what it remembers is counted by classes that are no more
         known = model.memory.tables if model is not None else {}
+        outcomes = model.outcomes if model is not None else OutcomeMemory({})
+        outcomes = outcomes.observe(counts.outcomes, now_s=now_s)
         world = World(
             now_s=now_s,
             model_id=view.key.model_id,
@@ -180,10 +182,11 @@ class Loop:
             may_tabulate=self._n_again < AGAIN_TABULATED_PER_TICK
             if known
             else self._n_first < FIRST_TABULATED_PER_TICK,
+            realised=outcomes.window(),
         )
         if model is None:
-            model = self._models[view.key] = _Model(Memory.fresh(world), OutcomeMemory({}), names)
-        model.outcomes = model.outcomes.observe(counts.outcomes, now_s=now_s)
+            model = self._models[view.key] = _Model(Memory.fresh(world), outcomes, names)
+        model.outcomes = outcomes
         decision, model.memory = decide(world, model.memory, self._policy)
         if any(known.get(k) is not entry for k, entry in model.memory.tables.items()):
             self._last_tabulated = view.key
@@ -197,7 +200,7 @@ class Loop:
             decided_at_s=now_s,
             valid_until_s=now_s + self._settings.valid_s,
             source=counts.source,
-            realised=model.outcomes.window(),
+            realised=world.realised,
             unreachable=counts.unreachable,
         )
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from llmd_autoscaler.core import demand, explain, oracle, stabilizer
+from llmd_autoscaler.core import budget, demand, explain, oracle, stabilizer
 from llmd_autoscaler.core.forecast import forecast
 from llmd_autoscaler.core.load import work_s
 from llmd_autoscaler.core.tables import tables
@@ -47,7 +47,12 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
     work = work_s(world.targets[0].profile, mix)
     weights = (mix.share * work).sum(axis=1)
     lead_s = max(target.lead.p90_s for target in world.targets) + world.reaction_s
-    ahead = forecast(traffic, weights, horizon_s=lead_s, quantile=policy.quantile)
+    quantile = budget.quantile(
+        budget.spent_frac(world.classes, world.realised),
+        calm=policy.quantile,
+        alarmed=policy.quantile_spent,
+    )
+    ahead = forecast(traffic, weights, horizon_s=lead_s, quantile=quantile)
     wanted_qps = np.maximum(qps, ahead.quantile_qps)
     rates = wanted_qps[:, None] * mix.share
     if rates.sum() <= 0.0:
@@ -66,6 +71,9 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
         return _held(
             world, Reason(ReasonCode.INFEASIBLE, f"{error}: the last decision holds")
         ), memory
+    if planned.infeasible:
+        expected = demand.cells(world.classes, np.maximum(qps, ahead.p50_qps), mix.share, work)
+        planned = oracle.judged(planned, world, expected, mix, known)
     memory, numbers = _stabilize(world, memory, planned.instances, policy)
     predicted, memory = oracle.predict(
         world, numbers, planned, (qps, mix, traffic.shapes), memory, policy

@@ -54,7 +54,7 @@ def _reason(
     )
     if target.is_paused:
         return Reason(ReasonCode.PAUSED, f"paused at {desired}; {demand} would want {wanted}")
-    if planned.infeasible and wanted == target.max_instances:
+    if planned.binding is not None and wanted == target.max_instances:
         return Reason(
             ReasonCode.AT_LIMIT, f"{demand}: maxReplicas {target.max_instances} is the limit"
         )
@@ -79,6 +79,12 @@ def model(planned: Plan, ahead: Forecast) -> tuple[Reason, ...]:
     if planned.infeasible:
         return tuple(Reason(ReasonCode.INFEASIBLE, i.text) for i in planned.infeasible)
     mix = " + ".join(f"{m} x {name}" for name, m in planned.instances.items() if m)
+    if planned.binding is not None:
+        text = (
+            f"{mix} is the limit: it carries the {ahead.p50_qps.sum():.2f} req/s expected in {ahead.horizon_s:.0f} s, "
+            f"not the {ahead.quantile_qps.sum():.2f} to provide for"
+        )
+        return (Reason(ReasonCode.AT_LIMIT, text),)
     text = (
         f"{mix} carries {ahead.quantile_qps.sum():.2f} req/s "
         f"({ahead.p50_qps.sum():.2f} expected in {ahead.horizon_s:.0f} s, forecast off by {ahead.error_frac:.0%} in the median)"

@@ -1,8 +1,8 @@
 """Demand at the end of the lead time, with a quantile from the forecast's own past errors.
 
 Candidates are persistence and damped trends over several windows. Each tick every candidate is
-replayed over the last hour's arrivals, the one that erred least is used, and its errors (realised ÷
-forecast) give the quantile: nothing is stored but the arrivals, nothing is assumed about their law.
+replayed over the last hour's arrivals, the one that erred least of late is used, and its errors (realised
+÷ forecast) give the quantile: nothing is stored but the arrivals, nothing is assumed about their law.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,8 @@ CANDIDATES: tuple[tuple[float, float], ...] = (
 )
 # The demand that a decision must carry is judged over this window: shorter is noise of single arrivals.
 REALISED_S = 60.0
+# An error of so long ago counts half as much as one of now: the law of a ramp is not that of the hour before it.
+HALF_LIFE_S = 900.0
 # A candidate that was replayed less often than this is not trusted.
 MIN_REPLAYED = 8
 # Errors before any was seen: a tenth either way, worth this many observations.
@@ -69,23 +71,29 @@ def forecast(
     series = memory.arrived @ weights
     best = CANDIDATES[0]
     best_errors = np.zeros(0)
-    best_score = np.inf
+    best_score, best_weight = np.inf, np.zeros(0)
     starts = memory.times_s[memory.times_s + horizon_s + 0.5 * REALISED_S <= now_s]
     for candidate in CANDIDATES:
-        ratios = _replay(memory.times_s, series, starts, horizon_s, candidate)
-        score = float(np.mean(np.abs(np.log(ratios)))) if len(ratios) >= MIN_REPLAYED else np.inf
+        ratios, at_s = _replay(memory.times_s, series, starts, horizon_s, candidate)
+        weight = 0.5 ** ((now_s - horizon_s - at_s) / HALF_LIFE_S)
+        score = (
+            float(np.average(np.abs(np.log(ratios)), weights=weight))
+            if len(ratios) >= MIN_REPLAYED
+            else np.inf
+        )
         if score < best_score:
-            best, best_errors, best_score = candidate, ratios, score
+            best, best_errors, best_score, best_weight = candidate, ratios, score, weight
     window_s, damping = best
     level = memory.rate_qps(window_s)
     trend = _trend_factor(memory.times_s, series, np.array([now_s]), horizon_s, best)
     errors = np.concatenate([best_errors, PRIOR_ERRORS])
+    weight = np.concatenate([best_weight, np.ones(len(PRIOR_ERRORS))])
     return Forecast(
         horizon_s=horizon_s,
         p50_qps=level * (float(trend[0]) if damping > 0.0 and len(series) > 1 else 1.0),
-        uplift=max(1.0, float(np.quantile(errors, quantile))),
-        uplift_p90=max(1.0, float(np.quantile(errors, 0.9))),
-        error_frac=float(np.median(np.abs(errors - 1.0))),
+        uplift=max(1.0, _quantile(errors, weight, quantile)),
+        uplift_p90=max(1.0, _quantile(errors, weight, 0.9)),
+        error_frac=_quantile(np.abs(errors - 1.0), weight, 0.5),
     )
 
 
@@ -118,15 +126,22 @@ def _trend_factor(
 
 def _replay(
     times_s: Array, series: Array, starts_s: Array, horizon_s: float, candidate: tuple[float, float]
-) -> Array:
-    """Realised ÷ forecast at past times; times that had too little before them, or no demand, tell nothing."""
+) -> tuple[Array, Array]:
+    """(realised ÷ forecast, when it was forecast); times with too little before them, or no demand, tell nothing."""
     window_s = candidate[0]
     starts_s = starts_s[starts_s - window_s >= times_s[0]] if len(times_s) else starts_s
     if len(starts_s) == 0:
-        return np.zeros(0)
+        return np.zeros(0), np.zeros(0)
     level = _rate(times_s, series, starts_s - window_s, starts_s)
     predicted = level * _trend_factor(times_s, series, starts_s, horizon_s, candidate)
     ends_s = starts_s + horizon_s + 0.5 * REALISED_S
     realised = _rate(times_s, series, ends_s - REALISED_S, ends_s)
     good = (predicted > 0) & (realised > 0)
-    return np.asarray(realised[good] / predicted[good])
+    return np.asarray(realised[good] / predicted[good]), starts_s[good]
+
+
+def _quantile(values: Array, weights: Array, q: float) -> float:
+    """The quantile of two or more weighted values; with equal weights that of numpy."""
+    order = np.argsort(values)
+    middle = np.cumsum(weights[order]) - 0.5 * weights[order]
+    return float(np.interp(middle[0] + q * (middle[-1] - middle[0]), middle, values[order]))

@@ -56,6 +56,14 @@ def verified_plan(
     return planned
 
 
+def judged(planned: Plan, world: World, expected: Cells, mix: TrafficMix, tables: Tables) -> Plan:
+    """The plan, infeasible only where the demand that is expected is: what is provided for is more than that.
+
+    Args: expected: the demand of now or of the forecast's median.
+    """
+    return dataclasses.replace(planned, infeasible=plan(world, expected, mix, tables).infeasible)
+
+
 def _confirms(world: World, planned: Plan, sample: Sample, qps: float) -> bool:
     """Whether every class reaches its percentile on the planned fleet, within the sample's noise."""
     attained = _attainment(world, planned.instances, planned.planned_routes, sample, qps)

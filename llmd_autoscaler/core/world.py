@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmd_autoscaler.core.capacity import CapacityTable
 from llmd_autoscaler.core.forecast import Forecast
+from llmd_autoscaler.core.realised import Outcomes
 from llmd_autoscaler.core.slo import QosClass
 from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMemory
 from llmd_autoscaler.core.variant import EngineProfile, LeadTime
@@ -85,14 +86,19 @@ class World:
     )  # accelerators that this model may use, by kind
     reaction_s: float = 30.0  # from a decision to the start of a pod: tick, watch and HPA sync
     may_tabulate: bool = True  # False: other models' tables come first in this tick
+    realised: Outcomes | None = (
+        None  # of the last hour; None: nobody counts what became of the requests
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The knobs of a decision; one set of defaults serves all models."""
 
-    # Demand is provisioned at this quantile of the forecast's own errors (benchmarks/local: other seeds and days).
-    quantile: float = 0.6
+    # Demand is provided for at a quantile of the forecast's own errors: the first while the error budget of the
+    # last hour is nearly whole, the second once it is spent (chosen on seeds and days that are not reported).
+    quantile: float = 0.4
+    quantile_spent: float = 0.95
     # A smaller fleet is taken only when it would have done for so long: about two lead times of a large model.
     scale_in_window_s: float = 240.0
     # The oracle's sample for tables and for verification.

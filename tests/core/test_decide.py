@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from llmd_autoscaler.core.decide import decide
+from llmd_autoscaler.core.realised import BOUNDS, Outcomes
 from llmd_autoscaler.core.world import Decision, Memory, ReasonCode, TargetState, World
 from tests.core.worlds import INTERACTIVE, QUICK, RELAXED, counted, target, world
 
@@ -146,6 +147,41 @@ def test_demand_beyond_the_limit_takes_the_limit_and_names_what_is_infeasible() 
     assert [(i.class_name, i.bound) for i in decision.infeasible] == [("interactive", "capacity")]
     assert decision.reasons[0].code is ReasonCode.INFEASIBLE
     assert "maxReplicas 2 is the limit" in decision.targets[0].reasons[0].message
+
+
+def outcomes(*, is_spent: bool) -> Outcomes:
+    """A tenth of an hour's requests missed, or none of them."""
+    counts = np.zeros((1, len(BOUNDS)))
+    counts[0, :2] = (900.0, 100.0) if is_spent else (1000.0, 0.0)
+    return Outcomes(0.0, counts)
+
+
+def after_a_minute(qps: float, it: TargetState, *, is_spent: bool) -> Decision:
+    memory = Memory.fresh(world(0.0, 0.0, it))
+    decision = None
+    for tick in range(7):
+        seen = world(TICK_S * tick, qps * TICK_S * tick, it)
+        seen = dataclasses.replace(seen, realised=outcomes(is_spent=is_spent))
+        decision, memory = decide(seen, memory, QUICK)
+    assert decision is not None
+    return decision
+
+
+def test_a_spent_error_budget_provides_for_more_of_the_same_demand() -> None:
+    calm, alarmed = (after_a_minute(4.0, target(), is_spent=it) for it in (False, True))
+    assert calm.qps.tolist() == alarmed.qps.tolist()
+    assert alarmed.targets[0].load > 1.1 * calm.targets[0].load
+
+
+def test_a_limit_below_what_is_provided_for_breaks_no_promise_while_it_carries_what_is_expected() -> (
+    None
+):
+    # two instances carry 6 a second (load 1.84), but not the seventh more that a spent budget asks for
+    decision = after_a_minute(6.0, target(limits=(1, 2)), is_spent=True)
+    assert (numbers([decision]), code(decision)) == ([2], ReasonCode.AT_LIMIT)
+    assert decision.infeasible == ()
+    assert decision.reasons[0].code is ReasonCode.AT_LIMIT
+    assert "carries the 6.00 req/s expected" in decision.reasons[0].message
 
 
 def test_a_number_beyond_new_limits_comes_back_into_them() -> None:

@@ -80,3 +80,14 @@ def test_traffic_that_has_begun_only_now_is_not_taken_for_endless_growth() -> No
     # quiet for 600 s, then 3 a second for 60: a trend may triple its level, no more
     found = ahead(memory_of(lambda t: 3.0 * max(0.0, t - 600.0), 660.0))
     assert 0.0 < found.p50_qps[0] <= 9.0 * (1 + 1e-9)
+
+
+def test_after_a_long_flat_time_a_ramp_is_followed_within_minutes() -> None:
+    # two a second for 45 minutes, then one more each minute
+    def arrived(t: float) -> float:
+        ramp_s = max(0.0, t - 2700.0)
+        return 2.0 * t + ramp_s * ramp_s / 120.0
+
+    found = ahead(memory_of(arrived, 3300.0))
+    # 120 s ahead of 3300 s: 2 + 720 / 60 = 14; the mean of the last five minutes is 9.5
+    assert found.p50_qps[0] > 12.5

@@ -71,13 +71,11 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
         return _held(
             world, Reason(ReasonCode.INFEASIBLE, f"{error}: the last decision holds")
         ), memory
-    if planned.infeasible:
-        expected = demand.cells(world.classes, np.maximum(qps, ahead.p50_qps), mix.share, work)
-        planned = oracle.judged(planned, world, expected, mix, known)
     memory, numbers = _stabilize(world, memory, planned.instances, policy)
     predicted, memory = oracle.predict(
         world, numbers, planned, (qps, mix, traffic.shapes), memory, policy
     )
+    planned = oracle.judged(planned, world.classes, predicted)
     decision = Decision(
         at_s=world.now_s,
         targets=explain.targets(world, planned, numbers, (qps, ahead)),

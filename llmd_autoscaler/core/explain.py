@@ -81,8 +81,8 @@ def model(planned: Plan, ahead: Forecast) -> tuple[Reason, ...]:
     mix = " + ".join(f"{m} x {name}" for name, m in planned.instances.items() if m)
     if planned.binding is not None:
         text = (
-            f"{mix} is the limit: it carries the {ahead.p50_qps.sum():.2f} req/s expected in {ahead.horizon_s:.0f} s, "
-            f"not the {ahead.quantile_qps.sum():.2f} to provide for"
+            f"{mix} is the limit: it carries what comes now, not the {ahead.quantile_qps.sum():.2f} req/s to provide for "
+            f"({ahead.p50_qps.sum():.2f} expected in {ahead.horizon_s:.0f} s)"
         )
         return (Reason(ReasonCode.AT_LIMIT, text),)
     text = (

@@ -27,6 +27,8 @@ CANDIDATES: tuple[tuple[float, float], ...] = (
 REALISED_S = 60.0
 # An error of so long ago counts half as much as one of now: the law of a ramp is not that of the hour before it.
 HALF_LIFE_S = 900.0
+# Nothing that happened once may ask for more than this much of what is expected: the fleet would stand for an hour.
+MOST_UPLIFT = 2.0
 # A candidate that was replayed less often than this is not trusted.
 MIN_REPLAYED = 8
 # Errors before any was seen: a tenth either way, worth this many observations.
@@ -91,8 +93,8 @@ def forecast(
     return Forecast(
         horizon_s=horizon_s,
         p50_qps=level * (float(trend[0]) if damping > 0.0 and len(series) > 1 else 1.0),
-        uplift=max(1.0, _quantile(errors, weight, quantile)),
-        uplift_p90=max(1.0, _quantile(errors, weight, 0.9)),
+        uplift=_uplift(errors, weight, quantile),
+        uplift_p90=_uplift(errors, weight, 0.9),
         error_frac=_quantile(np.abs(errors - 1.0), weight, 0.5),
     )
 
@@ -138,6 +140,11 @@ def _replay(
     realised = _rate(times_s, series, ends_s - REALISED_S, ends_s)
     good = (predicted > 0) & (realised > 0)
     return np.asarray(realised[good] / predicted[good]), starts_s[good]
+
+
+def _uplift(errors: Array, weights: Array, q: float) -> float:
+    """What a quantile of the errors asks for over the forecast itself, within bounds."""
+    return min(max(1.0, _quantile(errors, weights, q)), MOST_UPLIFT)
 
 
 def _quantile(values: Array, weights: Array, q: float) -> float:

@@ -16,6 +16,7 @@ from llmd_autoscaler.core.plan import Plan, plan
 from llmd_autoscaler.core.routing import routing_table
 from llmd_autoscaler.core.sample import Sample, draw
 from llmd_autoscaler.core.score import keeps_slo
+from llmd_autoscaler.core.slo import QosClass
 from llmd_autoscaler.core.tables import Tables
 from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix
 from llmd_autoscaler.core.world import Memory, Policy, Route, Verified, World
@@ -56,12 +57,15 @@ def verified_plan(
     return planned
 
 
-def judged(planned: Plan, world: World, expected: Cells, mix: TrafficMix, tables: Tables) -> Plan:
-    """The plan, infeasible only where the demand that is expected is: what is provided for is more than that.
+def judged(planned: Plan, classes: Sequence[QosClass], predicted: Array | None) -> Plan:
+    """The plan, short of capacity only where the prediction of now is, too.
 
-    Args: expected: the demand of now or of the forecast's median.
+    What is provided for is more than what is expected: a limit below it breaks no promise by itself.
     """
-    return dataclasses.replace(planned, infeasible=plan(world, expected, mix, tables).infeasible)
+    if predicted is None or not keeps_slo(classes, predicted):
+        return planned
+    left = tuple(each for each in planned.infeasible if each.bound != "capacity")
+    return dataclasses.replace(planned, infeasible=left)
 
 
 def _confirms(world: World, planned: Plan, sample: Sample, qps: float) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from llmd_autoscaler.core.forecast import PRIOR_ERRORS, Forecast, forecast
+from llmd_autoscaler.core.forecast import MOST_UPLIFT, PRIOR_ERRORS, Forecast, forecast
 from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMemory
 
 TICK_S = 15.0
@@ -91,3 +91,11 @@ def test_after_a_long_flat_time_a_ramp_is_followed_within_minutes() -> None:
     found = ahead(memory_of(arrived, 3300.0))
     # 120 s ahead of 3300 s: 2 + 720 / 60 = 14; the mean of the last five minutes is 9.5
     assert found.p50_qps[0] > 12.5
+
+
+def test_one_spike_never_asks_for_more_than_twice_what_is_expected() -> None:
+    # one a second, and forty for two of the last fifteen minutes
+    found = ahead(
+        memory_of(lambda t: t + 40.0 * min(max(t - 2700.0, 0.0), 120.0), 3600.0), quantile=0.99
+    )
+    assert found.uplift == MOST_UPLIFT

@@ -4,11 +4,14 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
-from adapter.process import run_adapter
+from adapter.process import Options, run_adapter
+from adapter.tls import CertificateFiles
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.logs import configure_logging
 
 _MISUSED = 2
 _LARGEST_PORT = 65535
@@ -26,20 +29,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until told to stop; 2 and one line where something must be written otherwise."""
     given = _parser().parse_args(arguments)
     try:
-        clock = Clock.parse(given.clock)
-        asyncio.run(
-            run_adapter(
-                api=given.api,
-                host=given.host,
-                port=given.port,
-                clock=clock,
-                namespace=given.namespace,
-            )
-        )
+        options = _options(given)
+        configure_logging(options.clock.now_s)
+        asyncio.run(run_adapter(options))
     except ConfigError as error:
         sys.stderr.write(f"llmd-adapter: {error}\n")
         return _MISUSED
     return 0
+
+
+def _options(given: argparse.Namespace) -> Options:
+    files = (given.tls_cert_file, given.tls_private_key_file)
+    if (files[0] is None) != (files[1] is None):
+        raise ConfigError("--tls-cert-file and --tls-private-key-file go together: give both")
+    if given.external_metrics and "/" not in given.service:
+        raise ConfigError(
+            "--external-metrics must know whether the group is ours: give --service NAMESPACE/NAME"
+        )
+    return Options(
+        api=given.api,
+        kubeconfig=given.kubeconfig,
+        host=given.host,
+        port=given.port,
+        clock=Clock.parse(given.clock),
+        namespace=given.namespace,
+        certificate=CertificateFiles(*files) if all(files) else None,
+        is_http_allowed=given.insecure_http,
+        external_service=given.service if given.external_metrics else "",
+    )
 
 
 def _parser() -> Parser:
@@ -53,9 +70,36 @@ def _parser() -> Parser:
         default="",
         help="address of the API server; default: the cluster, or the kubeconfig",
     )
+    parser.add_argument(
+        "--kubeconfig",
+        default="",
+        help="file to use where there is no --api; default: the usual ones",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument("--port", type=_port, default=8085, help="port to listen on (%(default)s)")
     parser.add_argument("--namespace", default="", help="serve one namespace only; default: all")
+    parser.add_argument(
+        "--tls-cert-file",
+        type=Path,
+        help="certificate to serve with, PEM; changes are taken over while it runs",
+    )
+    parser.add_argument("--tls-private-key-file", type=Path, help="its key, PEM")
+    parser.add_argument(
+        "--insecure-http",
+        action="store_true",
+        help="answer everybody in plain HTTP, beyond this machine too",
+    )
+    parser.add_argument(
+        "--external-metrics",
+        action="store_true",
+        help="serve external.metrics.k8s.io too; a cluster has one server for it, and KEDA is one",
+    )
+    parser.add_argument(
+        "--service",
+        default="",
+        metavar="NAMESPACE/NAME",
+        help="our Service, as the APIServices name it; needed with --external-metrics",
+    )
     parser.add_argument(
         "--clock",
         default="",

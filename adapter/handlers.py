@@ -1,164 +1,151 @@
-"""The HTTP face: discovery, metrics, health. Answers from memory, in JSON, whatever is asked for.
+"""The HTTP face: the gate before every answer, and every answer in JSON, whatever is asked for.
 
 Rules for editors: never a Retry-After (a client of the HPA sleeps on it and blocks a worker), never a
-redirect (the aggregator refuses them), never a call to anybody from here.
+redirect (the aggregator refuses them), and the only call to anybody is the gate's, which has an end.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
 
-from adapter.discovery import GROUP, api_group, api_group_list, api_resource_list
-from adapter.request_path import ALL, MetricPath, metric_path, segments_of, version_of
-from adapter.selector import parse_selector
-from adapter.store import METRICS, Key, Served, Store, WithheldError
-from adapter.telemetry import Telemetry
-from adapter.wire import metric_value_list, status
-from llmd_autoscaler.clock import Clock
+from adapter.answers import Answers
+from adapter.discovery import Discovery
+from adapter.gate import Gate
+from adapter.refusal import (
+    RefusedError,
+    UnansweredError,
+    bad_request,
+    failed,
+    method_not_allowed,
+    too_many,
+    unanswered,
+)
+from adapter.request_path import MetricPath, PagePath, SeriesPath, Target, segments_of, target_of
+from adapter.response import document, page, refusal, text
+from adapter.store import WithheldError
+from adapter.telemetry import What
 
 _LOG = structlog.stdlib.get_logger(__name__)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# as upstream: more than this at once is no HPA controller's doing
+_MOST_UNDER_WAY = 400
+# for the gate, the answer and its way out: a reader that stops reading does not hold a task for ever
+_DEADLINE_S = 5.0
+_TOO_LATE = 504  # counted, not sent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Face:
     """Answers every path."""
 
-    store: Store
-    telemetry: Telemetry
-    clock: Clock
+    answers: Answers
+    not_ready: Callable[[], str]  # why not, empty when ready
+    gate: Gate | None = None  # none where plain HTTP cannot tell callers apart
+    is_external_served: bool = False
+    _n_under_way: int = 0
+    _discovery: Discovery = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Write the static pages."""
+        self._discovery = Discovery(is_external_served=self.is_external_served)
 
     def app(self) -> web.Application:
         """The application to serve."""
-        app = web.Application(middlewares=[self._as_status])
+        app = web.Application()
         # one route for all: a router of its own would decode and normalise paths its own way
         app.router.add_route("*", "/{path:.*}", self.answer)
         return app
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Health, our own metrics, discovery or a metric."""
-        if request.method != "GET":
-            return _failed(
-                405, "MethodNotAllowed", f"{request.method} is not supported here: only GET is"
-            )
-        if (own := self._own_page(request.path)) is not None:
-            return own
-        segments = segments_of(request.path)
-        if (page := _discovered(segments)) is not None:
-            return web.json_response(page)
-        path = metric_path(segments)
-        if path is None:
-            return self._withheld(
-                WithheldError("unknown_path", "the server could not find the requested resource")
-            )
-        return self._metric(path, request.query)
-
-    def _own_page(self, path: str) -> web.Response | None:
-        match path:
-            case "/healthz" | "/livez":
-                return web.Response(text="ok")
-            case "/readyz":
-                if self.store.is_synced:
-                    return web.Response(text="ok")
-                return web.Response(text="the VariantAutoscalings are not read yet", status=503)
-            case "/metrics":
-                page = self.telemetry.page(self.store)
-                return web.Response(
-                    body=page, headers={"Content-Type": self.telemetry.CONTENT_TYPE}
-                )
-            case _:
-                return None
-
-    def _metric(self, path: MetricPath, query: Mapping[str, str]) -> web.Response:
+        """The answer on its way, within the deadline; or the connection is over."""
+        began_s = time.perf_counter()
+        self._n_under_way += 1
+        what: What = "unknown"
+        response: web.Response | None = None
         try:
-            _check(path.metric, query)
-            found = self._found(path, query.get("labelSelector", ""))
+            async with asyncio.timeout(_DEADLINE_S):
+                what, response = await self._answer(request)
+                # here and not by the server, so that a slow reader falls under the deadline
+                await response.prepare(request)
+                await response.write_eof()
+        except (TimeoutError, ConnectionError):
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self._n_under_way -= 1
+            telemetry = self.answers.telemetry
+            telemetry.requests.labels(str(response.status if response else _TOO_LATE)).inc()
+            telemetry.took(what, time.perf_counter() - began_s)
+        # of the connection that is over, aiohttp wants an answer all the same
+        return response or refusal(failed())
+
+    async def _answer(self, request: web.Request) -> tuple[What, web.Response]:
+        path = request.path
+        if path in {"/healthz", "/livez", "/readyz"}:
+            return "health", self._health(path)
+        segments = segments_of(path)
+        target = target_of(segments, is_external_served=self.is_external_served)
+        try:
+            self._check_form(request)
+            if self.gate is not None:
+                await self.gate.admit(request, target.attributes() if target else None)
+            return _what(target), self._found(target, request)
+        except RefusedError as error:
+            return _what(target), refusal(error)
+        except UnansweredError as error:
+            return _what(target), refusal(unanswered(error))
         except WithheldError as error:
-            return self._withheld(error)
-        except ValueError as error:
-            return _failed(400, "BadRequest", str(error))
-        self.telemetry.served.inc(len(found))
-        return web.json_response(metric_value_list(path.version, found))
-
-    def _found(self, path: MetricPath, selector: str) -> list[Served]:
-        now_s, monotonic_s = self.clock.now_s(), time.monotonic()
-        if path.name != ALL:
-            key = Key(path.namespace, path.name)
-            return [self.store.served(key, path.metric, now_s=now_s, monotonic_s=monotonic_s)]
-        return self._those_served(
-            path,
-            self.store.all_served(
-                path.namespace,
-                path.metric,
-                parse_selector(selector),
-                now_s=now_s,
-                monotonic_s=monotonic_s,
-            ),
-        )
-
-    def _those_served(
-        self, path: MetricPath, results: Iterable[Served | WithheldError]
-    ) -> list[Served]:
-        found, withheld = [], []
-        for result in results:
-            if isinstance(result, Served):
-                found.append(result)
-            else:
-                withheld.append(result)
-        if found:
-            for error in withheld:
-                self.telemetry.withheld.labels(error.reason).inc()
-            return found
-        if withheld:
-            raise withheld[0]
-        raise WithheldError(
-            "unknown_object",
-            f"no VariantAutoscaling in namespace {path.namespace} matches the labelSelector",
-        )
-
-    def _withheld(self, error: WithheldError) -> web.Response:
-        self.telemetry.withheld.labels(error.reason).inc()
-        return _failed(404, "NotFound", str(error))
-
-    @web.middleware
-    async def _as_status(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The edge of the process: what nobody expected is a Status too, and is counted."""
-        try:
-            response = await handler(request)
+            self.answers.telemetry.withheld.labels(error.reason).inc()
+            return _what(target), refusal(RefusedError(404, "NotFound", str(error)))
         except Exception:  # noqa: BLE001 (the edge of the process)
-            _LOG.exception("request_failed", path=request.path)
-            response = _failed(500, "InternalError", "the adapter failed: its log says why")
-        self.telemetry.requests.labels(str(response.status)).inc()
-        return response
+            _LOG.exception(
+                "request_failed", path=path, audit_id=request.headers.get("Audit-ID", "")
+            )
+            return _what(target), refusal(failed())
+
+    def _check_form(self, request: web.Request) -> None:
+        """Refuse what no client of ours sends, before anybody is asked about it."""
+        if self._n_under_way > _MOST_UNDER_WAY:
+            raise too_many(_MOST_UNDER_WAY)
+        if request.method != "GET":
+            raise method_not_allowed(request.method)
+        if request.body_exists:
+            raise bad_request("a GET has no body here: send none")
+
+    def _found(self, target: Target | None, request: web.Request) -> web.Response:
+        match target:
+            case MetricPath():
+                return document(self.answers.custom(target, request.query))
+            case SeriesPath():
+                return document(self.answers.external(target, request.query))
+            case PagePath(segments=("metrics",)):
+                telemetry = self.answers.telemetry
+                return text(telemetry.page(self.answers.store), telemetry.CONTENT_TYPE)
+            case PagePath():
+                found = self._discovery.page(target.segments, request.headers.get("Accept", ""))
+                if found is not None:
+                    return page(found, request.headers.get("If-None-Match", ""))
+            case None:
+                pass
+        raise WithheldError("unknown_path", "the server could not find the requested resource")
+
+    def _health(self, path: str) -> web.Response:
+        """Open to everybody, as upstream: a kubelet has no identity here."""
+        why_not = self.not_ready() if path == "/readyz" else ""
+        return text(why_not.encode(), code=503) if why_not else text(b"ok")
 
 
-def _check(metric: str, query: Mapping[str, str]) -> None:
-    if metric not in METRICS:
-        raise WithheldError(
-            "unknown_metric",
-            f"there is no metric {metric}: those of a VariantAutoscaling are {', '.join(METRICS)}",
-        )
-    if query.get("metricLabelSelector"):
-        raise WithheldError(
-            "metric_selector", f"{metric} has no labels: remove metric.selector from the HPA"
-        )
-
-
-def _discovered(segments: tuple[str, ...]) -> object | None:
-    if segments == ("apis",):
-        return api_group_list()
-    if segments == ("apis", GROUP):
-        return api_group()
-    version = version_of(segments)
-    return (
-        api_resource_list(version)
-        if version and len(segments) == len(("apis", GROUP, version))
-        else None
-    )
-
-
-def _failed(code: int, reason: str, message: str) -> web.Response:
-    return web.json_response(status(code, reason, message), status=code)
+def _what(target: Target | None) -> What:
+    match target:
+        case None:
+            return "unknown"
+        case PagePath(segments=("metrics",)):
+            return "own"
+        case PagePath():
+            return "discovery"
+        case _:
+            return "metric"

@@ -1,4 +1,4 @@
-"""Reads a path of the custom metrics API.
+"""Reads a path of the metrics APIs.
 
 A path is decoded and cut once, and everything behind uses these very segments: what is authorised
 and what is answered must never be two readings of one path.
@@ -6,10 +6,11 @@ and what is answered must never be two readings of one path.
 
 from dataclasses import dataclass
 
-from adapter.discovery import GROUP, RESOURCE, VERSIONS, Version
+from adapter.authorization import Attributes
+from adapter.discovery import EXTERNAL, EXTERNAL_VERSION, GROUP, RESOURCE, VERSIONS, Version
 
-ALL = "*"
 _N_METRIC = 5
+_N_SERIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,49 @@ class MetricPath:
     namespace: str
     name: str
     metric: str
+
+    def attributes(self) -> Attributes:
+        """What the API server has authorised for the same path."""
+        return Attributes(
+            group=GROUP,
+            version=self.version,
+            namespace=self.namespace,
+            resource=RESOURCE,
+            subresource=self.metric,
+            name=self.name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPath:
+    """An external metric within a namespace."""
+
+    namespace: str
+    metric: str
+
+    def attributes(self) -> Attributes:
+        """What the API server has authorised for the same path: a list of what looks like a resource."""
+        return Attributes(
+            verb="list",
+            group=EXTERNAL,
+            version=EXTERNAL_VERSION,
+            namespace=self.namespace,
+            resource=self.metric,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PagePath:
+    """A page of discovery, or of our own: a path that names no resource."""
+
+    segments: tuple[str, ...]
+
+    def attributes(self) -> Attributes:
+        """The path."""
+        return Attributes(path="/" + "/".join(self.segments))
+
+
+Target = MetricPath | SeriesPath | PagePath
 
 
 def segments_of(path: str) -> tuple[str, ...]:
@@ -33,16 +77,35 @@ def segments_of(path: str) -> tuple[str, ...]:
     return parts if path.startswith("/") and is_plain else ()
 
 
-def version_of(segments: tuple[str, ...]) -> Version | None:
-    """The version of our group that a path is under; None for any other path."""
-    if segments[:2] != ("apis", GROUP):
-        return None
-    return next((version for version in VERSIONS if segments[2:3] == (version,)), None)
+def target_of(segments: tuple[str, ...], *, is_external_served: bool) -> Target | None:
+    """What a path names; None where that is nothing of ours."""
+    match segments:
+        case ("metrics",) | ("apis",):
+            return PagePath(segments)
+        case ("apis", group, *_) if group == GROUP:
+            return _custom(segments)
+        case ("apis", group, *_) if group == EXTERNAL and is_external_served:
+            return _external(segments)
+        case _:
+            return None
 
 
-def metric_path(segments: tuple[str, ...]) -> MetricPath | None:
-    """The metric that a path names; None where it names none of ours."""
-    version, rest = version_of(segments), segments[3:]
+def _custom(segments: tuple[str, ...]) -> Target | None:
+    version = next((version for version in VERSIONS if segments[2:3] == (version,)), None)
+    rest = segments[3:]
+    if not rest:
+        return PagePath(segments) if version or len(segments) == len(("apis", GROUP)) else None
     if version is None or len(rest) != _N_METRIC or rest[0] != "namespaces" or rest[2] != RESOURCE:
         return None
     return MetricPath(version, namespace=rest[1], name=rest[3], metric=rest[4])
+
+
+def _external(segments: tuple[str, ...]) -> Target | None:
+    version, rest = segments[2:3], segments[3:]
+    if version not in {(), (EXTERNAL_VERSION,)}:
+        return None
+    if not rest:
+        return PagePath(segments)
+    if len(rest) != _N_SERIES or rest[0] != "namespaces":
+        return None
+    return SeriesPath(namespace=rest[1], metric=rest[2])

@@ -133,18 +133,18 @@ class Store:
         self,
         namespace: str,
         metric: str,
-        matches: Callable[[Mapping[str, str]], bool],
+        matches: Callable[[Key, Mapping[str, str]], bool],
         *,
         now_s: float,
         monotonic_s: float,
     ) -> Iterator[Served | WithheldError]:
-        """The numbers of all objects of a namespace whose labels match, or why each is withheld.
+        """The numbers of all objects of a namespace that match, or why each is withheld.
 
         Raises: WithheldError: the watch is silent, so nothing is served.
         """
         self._check_watch(monotonic_s)
         for key in sorted(self._objects):
-            if key.namespace != namespace or not matches(self._objects[key].labels):
+            if key.namespace != namespace or not matches(key, self._objects[key].labels):
                 continue
             try:
                 yield _served(key, self._objects[key], metric, now_s)

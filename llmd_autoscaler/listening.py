@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 
 from aiohttp import web
 
@@ -24,13 +25,33 @@ async def listen(
     try:
         await site.start()
     except OSError as error:
-        # a host that has no address is an error of the resolver, with a number of its own
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror
-        raise ConfigError(
-            f"the {who} cannot listen on {host}:{port} ({why}): give another --port or --host"
-        ) from error
+        raise _cannot_listen(host, port, who, error) from error
     return site
+
+
+def bound_socket(host: str, port: int, *, who: str, backlog: int = _BACKLOG) -> socket.socket:
+    """A listening socket for who accepts connections itself; `::` takes IPv4 too.
+
+    Raises: ConfigError: the port is taken, or the host is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server(
+            (host, port), family=family, backlog=backlog, dualstack_ipv6=host == "::"
+        )
+    except OSError as error:
+        raise _cannot_listen(host, port, who, error) from error
+    bound.setblocking(False)
+    return bound
+
+
+def _cannot_listen(host: str, port: int, who: str, error: OSError) -> ConfigError:
+    # a host that has no address is an error of the resolver, with a number of its own
+    number = error.errno or 0
+    why = os.strerror(number) if number > 0 else error.strerror
+    return ConfigError(
+        f"the {who} cannot listen on {host}:{port} ({why}): give another --port or --host"
+    )
 
 
 def stop_signal() -> asyncio.Event:

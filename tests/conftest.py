@@ -2,12 +2,17 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from llmd_autoscaler.cli.kernel_cache import VARIABLE, kernel_cache
+
+if TYPE_CHECKING:
+    from tests.controlplane.plane import ControlPlane
 
 _CHECKOUT = Path(__file__).parents[1]
 _open = contextlib.ExitStack()
@@ -25,3 +30,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Let go of the cache where it was only a temporary one."""
     del config
     _open.close()
+
+
+@pytest.fixture(scope="session")
+def plane() -> "Iterator[ControlPlane]":
+    """A real control plane with our kinds; started by the first test that asks for it."""
+    from tests.controlplane.session import running  # noqa: PLC0415 (most runs need none)
+
+    with running() as started:
+        yield started

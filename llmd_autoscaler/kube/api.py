@@ -59,12 +59,15 @@ class Kube:
         self._timeout_s = timeout_s
 
     @classmethod
-    async def connect(cls, address: str = "", *, timeout_s: float = 5.0) -> Self:
+    async def connect(
+        cls, address: str = "", *, kubeconfig: str = "", timeout_s: float = 5.0
+    ) -> Self:
         """A client of an address; the first call speaks to it, this one does not.
 
         Args:
             address: `http://127.0.0.1:PORT` is a plain API on loopback; empty is the cluster that the
                 process runs in, or else the kubeconfig that kubectl would use.
+            kubeconfig: a file that is used whatever else there is, where no address is given.
             timeout_s: wall seconds that a call may take.
 
         Raises: ConfigError: neither a cluster nor a readable kubeconfig.
@@ -75,7 +78,7 @@ class Kube:
             # a proxy of the environment would be asked for loopback too
             settings.client_session_kwargs = {"trust_env": False}
         else:
-            await _load_identity(settings)
+            await _load_identity(settings, kubeconfig)
         return cls(client.ApiClient(settings), timeout_s)
 
     async def close(self) -> None:
@@ -110,9 +113,33 @@ class Kube:
             if not page_at:
                 return found, str(metadata.get("resourceVersion", ""))
 
-    async def get(self, resource: Resource, namespace: str | None, name: str) -> Json:
-        """One object."""
-        return await self._call("GET", resource.path(namespace, name))
+    async def get(
+        self, resource: Resource, namespace: str | None, name: str, *, subresource: str = ""
+    ) -> Json:
+        """One object, or a part of it such as its scale."""
+        return await self._call("GET", resource.path(namespace, name, subresource))
+
+    async def scalable(self, api_version: str) -> dict[str, Resource]:
+        """The kinds of a group and version that have a `/scale`, as the API describes itself.
+
+        Raises: NotFound: it serves no such group or version.
+        """
+        prefix = "/apis" if "/" in api_version else "/api"
+        listed = (await self._call("GET", f"{prefix}/{api_version}")).get("resources")
+        entries = [each for each in (listed if isinstance(listed, list) else []) if each]
+        names = {str(each.get("name")) for each in entries}
+        group, _, version = api_version.rpartition("/")
+        return {
+            str(each.get("kind")): Resource(
+                group,
+                version,
+                str(each.get("name")),
+                str(each.get("kind")),
+                namespaced=each.get("namespaced") is True,
+            )
+            for each in entries
+            if f"{each.get('name')}/scale" in names
+        }
 
     async def create(self, resource: Resource, namespace: str | None, body: Json) -> Json:
         """A new object, as stored. Raises: Conflict: the name is taken."""
@@ -137,12 +164,17 @@ class Kube:
         return await self._apply(resource, path, body, manager)
 
     async def merge(
-        self, resource: Resource, namespace: str | None, name: str, patch: Json
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        patch: Json,
+        *,
+        subresource: str = "",
     ) -> Json:
         """An object after a merge patch; null deletes, a resourceVersion in it is a condition."""
-        return await self._call(
-            "PATCH", resource.path(namespace, name), body=patch, content_type=_MERGE
-        )
+        path = resource.path(namespace, name, subresource)
+        return await self._call("PATCH", path, body=patch, content_type=_MERGE)
 
     async def delete(
         self, resource: Resource, namespace: str | None, name: str, *, grace_s: int | None = None
@@ -183,7 +215,7 @@ class Kube:
                     raise _failure("watch of", path, code, status)
                 yield event
         finally:
-            response.close()
+            _cut(response)
 
     async def _apply(self, resource: Resource, path: str, body: Json, manager: str) -> Json:
         body = {"apiVersion": resource.api_version, "kind": resource.kind} | body
@@ -237,16 +269,26 @@ class Kube:
         return response
 
 
-async def _load_identity(settings: client.Configuration) -> None:
+async def _load_identity(settings: client.Configuration, kubeconfig: str) -> None:
     try:
-        if "KUBERNETES_SERVICE_HOST" in os.environ:
+        if "KUBERNETES_SERVICE_HOST" in os.environ and not kubeconfig:
             config.load_incluster_config(client_configuration=settings)
         else:
-            await config.load_kube_config(client_configuration=settings, persist_config=False)
+            await config.load_kube_config(
+                kubeconfig or None, client_configuration=settings, persist_config=False
+            )
     except (config.ConfigException, OSError) as error:
         raise ConfigError(
             f"no Kubernetes API to speak to ({error}): set KUBECONFIG to a kubeconfig file, or name the address"
         ) from error
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """End a stream at once: a polite end over TLS waits for the peer, who may have hung."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 async def _read(response: aiohttp.ClientResponse, path: str) -> Json:

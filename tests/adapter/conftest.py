@@ -1,12 +1,14 @@
 """An adapter on loopback with a store of its own."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from adapter.answers import Answers
 from adapter.handlers import Face
 from adapter.store import Key, Store
 from adapter.telemetry import Telemetry
@@ -64,14 +66,31 @@ class World:
         return str(said["message"])
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
+@asynccontextmanager
+async def standing(*, is_external_served: bool = False) -> AsyncIterator[World]:
+    """A face in plain HTTP over a store of the test's, on a clock that stands still."""
     store = Store(is_synced=True, is_connected=True, heard_at_s=float("inf"))
-    # a clock that stands still
-    face = Face(store, Telemetry(), Clock(wall_s=0.0, sim_s=NOW_S, rate=1e-18))
+    clock = Clock(wall_s=0.0, sim_s=NOW_S, rate=1e-18)
+    face = Face(
+        Answers(store, Telemetry(), clock),
+        not_ready=lambda: "" if store.is_synced else "not read yet",
+        is_external_served=is_external_served,
+    )
     runner = web.AppRunner(face.app(), access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession(trust_env=False) as session:
         yield World(store, session, f"http://127.0.0.1:{runner.addresses[0][1]}")
     await runner.cleanup()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    async with standing() as made:
+        yield made
+
+
+@pytest.fixture
+async def external_world() -> AsyncIterator[World]:
+    async with standing(is_external_served=True) as made:
+        yield made

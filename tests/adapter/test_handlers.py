@@ -1,6 +1,7 @@
 """The API as the HPA, the aggregator and kubectl see it."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -214,3 +215,59 @@ async def test_what_nobody_expected_is_a_status_too(
     code, said = await world.get(PATH)
     assert (code, said["kind"], said["code"]) == (500, "Status", 500)
     assert "a bug" not in str(said)
+
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+async def apis(world: World, accept: str, **headers: str) -> tuple[int, str, str, bytes]:
+    async with world.session.get(
+        world.url + "/apis", headers={"Accept": accept, **headers}
+    ) as answer:
+        kind = answer.headers["Content-Type"]
+        return answer.status, kind, answer.headers["ETag"], await answer.read()
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        AGGREGATED,
+        # as client-go writes it: newest first, plain last
+        f"{AGGREGATED},{AGGREGATED.replace('v=v2', 'v=v2beta1')},application/json",
+        f"application/vnd.kubernetes.protobuf, {AGGREGATED.replace(';', '; ')}",
+    ],
+)
+async def test_aggregated_discovery_is_told_in_exactly_its_media_type(
+    world: World, accept: str
+) -> None:
+    code, kind, _, body = await apis(world, accept)
+    assert (code, kind) == (200, AGGREGATED)
+    page = json.loads(body)
+    assert page["kind"] == "APIGroupDiscoveryList"
+    (group,) = page["items"]
+    assert [version["version"] for version in group["versions"]] == ["v1beta2", "v1beta1"]
+    (resource,) = group["versions"][0]["resources"]
+    assert (resource["resource"], resource["scope"]) == (VA, "Namespaced")
+    assert [each["subresource"] for each in resource["subresources"]] == list(METRICS)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/json",
+        "*/*",
+        "",
+        AGGREGATED.replace("v=v2", "v=v2beta1"),
+        "application/vnd.kubernetes.protobuf",
+    ],
+)
+async def test_all_others_are_told_of_groups_in_plain_json(world: World, accept: str) -> None:
+    code, kind, _, body = await apis(world, accept)
+    assert (code, kind, json.loads(body)["kind"]) == (200, "application/json", "APIGroupList")
+
+
+async def test_a_page_that_the_client_has_already_is_not_sent_again(world: World) -> None:
+    _, _, etag, _ = await apis(world, AGGREGATED)
+    assert (await apis(world, AGGREGATED, **{"If-None-Match": etag}))[::3] == (304, b"")
+    # the other form of the page is another page
+    assert (await apis(world, "*/*", **{"If-None-Match": etag}))[0] == 200

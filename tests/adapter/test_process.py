@@ -14,30 +14,12 @@ import pytest
 from adapter.__main__ import main
 from adapter.cluster import connected
 from adapter.store import Key, Store, WithheldError
-from llmd_autoscaler.clock import Clock
-from llmd_autoscaler.kube.api import Json, Kube
+from llmd_autoscaler.kube.api import Kube
 from llmd_autoscaler.kube.resources import VARIANT_AUTOSCALINGS
 from llmd_autoscaler.simulator.kubeapi.server import serving
 from llmd_autoscaler.simulator.kubeapi.store import Store as ApiStore
 from tests.adapter.conftest import G2, NOW_S, VA, status
-
-CLOCK = Clock(wall_s=0.0, sim_s=NOW_S, rate=1e-12)
-SPEC: Json = {
-    "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
-    "modelID": "m",
-    "accelerator": "A100-80GB",
-    "maxReplicas": 10,
-    "profileRef": {"name": "p"},
-}
-
-
-async def create(kube: Kube, name: str, written: dict[str, object]) -> None:
-    body: Json = {
-        "metadata": {"name": name, "namespace": "llm", "labels": {"team": "x"}},
-        "spec": SPEC,
-    }
-    await kube.create(VARIANT_AUTOSCALINGS, "llm", body)
-    await kube.apply_status(VARIANT_AUTOSCALINGS, "llm", name, written, manager="t")
+from tests.adapter.secured import CLOCK, publish
 
 
 async def until(claim: Callable[[], bool]) -> None:
@@ -76,7 +58,7 @@ async def followed() -> AsyncIterator[tuple[Kube, Store]]:
 
 async def test_a_written_status_is_served(followed: tuple[Kube, Store]) -> None:
     kube, store = followed
-    await create(kube, "a", status(4))
+    await publish(kube, "a", desired=4)
     await until(lambda: value(store, "a") == "4")
     await kube.apply_status(
         VARIANT_AUTOSCALINGS, "llm", "a", status(5, decision="7-1483"), manager="t"
@@ -86,7 +68,7 @@ async def test_a_written_status_is_served(followed: tuple[Kube, Store]) -> None:
 
 async def test_a_deleted_object_is_unknown(followed: tuple[Kube, Store]) -> None:
     kube, store = followed
-    await create(kube, "a", status(4))
+    await publish(kube, "a", desired=4)
     await until(lambda: value(store, "a") == "4")
     await kube.delete(VARIANT_AUTOSCALINGS, "llm", "a")
     await until(lambda: value(store, "a") == "unknown_object")
@@ -97,13 +79,13 @@ async def test_objects_deleted_while_nobody_watched_are_forgotten_at_the_next_li
     first, second = ApiStore(CLOCK), ApiStore(CLOCK)
     kube, stack = await Kube.connect(f"http://127.0.0.1:{port}"), AsyncExitStack()
     async with serving(first, port=port):
-        await create(kube, "a", status(4))
+        await publish(kube, "a", desired=4)
         await stack.enter_async_context(following(f"http://127.0.0.1:{port}", store))
         await until(lambda: value(store, "a") == "4")
     await until(lambda: not store.is_connected)
     assert value(store, "a") == "4"  # a moment without a watch changes nothing
     async with serving(second, port=port):
-        await create(kube, "b", status(2))
+        await publish(kube, "b", desired=2)
         await until(lambda: value(store, "b") == "2")
         assert value(store, "a") == "unknown_object"
         await stack.aclose()
@@ -125,7 +107,7 @@ async def test_the_command_serves_through_the_aggregated_path_and_stops_at_sigte
         )
         kube = await Kube.connect(api)
         stack.push_async_callback(kube.close)
-        await create(kube, "a", status(4))
+        await publish(kube, "a", desired=4)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -188,3 +170,45 @@ def test_a_wrong_flag_is_one_line_and_code_2(
         main(flags)
     assert caught.value.code == 2
     assert capsys.readouterr().err == f"llmd-adapter: {sentence}; see llmd-adapter --help\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--tls-cert-file", "x"], "--tls-cert-file and --tls-private-key-file go together"),
+        (["--tls-private-key-file", "x"], "--tls-cert-file and --tls-private-key-file go together"),
+        (
+            ["--tls-cert-file", "absent", "--tls-private-key-file", "absent"],
+            "cannot be used to serve",
+        ),
+        (["--external-metrics"], "give --service NAMESPACE/NAME"),
+        (["--host", "0.0.0.0"], "say --insecure-http"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_one_line_and_code_2(
+    capsys: pytest.CaptureFixture[str], flags: list[str], sentence: str
+) -> None:
+    assert main(["--api", "http://127.0.0.1:1", *flags]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.slow
+async def test_five_thousand_objects_are_listed_watched_and_served_each_by_its_name() -> None:
+    api = ApiStore(CLOCK)
+    async with serving(api) as address, await Kube.connect(address) as kube:
+        for start in range(0, 5000, 100):
+            names = [f"v{n}" for n in range(start, start + 100)]
+            await asyncio.gather(*(publish(kube, n, desired=int(n[1:]) % 60) for n in names))
+        store = Store()
+        async with following(address, store):
+            await until(lambda: store.is_synced)
+            assert len(store) == 5000
+            assert [value(store, f"v{n}") for n in range(5000)] == [
+                str(n % 60) for n in range(5000)
+            ]
+            await kube.apply_status(
+                VARIANT_AUTOSCALINGS, "llm", "v4999", status(7, decision="7-1483"), manager="t"
+            )
+            await until(lambda: value(store, "v4999") == "7")

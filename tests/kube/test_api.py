@@ -1,6 +1,6 @@
-"""The contract between `kube` and a Kubernetes API; the address is the one thing that a server gives.
+"""The contract between `kube` and a Kubernetes API: the small server's and the real one's.
 
-A second server is a second parameter of `address`: nothing below knows which one answers.
+Nothing below knows which of the two answers, but for the tests at the end.
 """
 
 import asyncio
@@ -20,11 +20,13 @@ from llmd_autoscaler.kube.resources import (
     LEASES,
     PODS,
     VARIANT_AUTOSCALINGS,
+    Resource,
 )
 from llmd_autoscaler.simulator.kubeapi.kinds import KINDS, VARIANT_AUTOSCALING
 from llmd_autoscaler.simulator.kubeapi.server import serving
 from llmd_autoscaler.simulator.kubeapi.store import Store
 
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 SPEC = {
     "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a"},
     "modelID": "example/model",
@@ -38,22 +40,30 @@ SPEC = {
 }
 
 
-@pytest.fixture
-async def address():
-    async with serving(Store(Clock())) as small_server:
-        yield small_server
+@pytest.fixture(params=["small", pytest.param("real", marks=pytest.mark.e2e)])
+def plane_or_none(request):
+    """The real control plane, or None where the small server is asked."""
+    return request.getfixturevalue("plane") if request.param == "real" else None
 
 
 @pytest.fixture
-async def kube(address):
-    connected = await Kube.connect(address)
-    yield connected
-    await connected.close()
+async def kube(plane_or_none):
+    if plane_or_none is None:
+        async with serving(Store(Clock())) as address, await Kube.connect(address) as connected:
+            yield connected
+    else:
+        kubeconfig = str(plane_or_none.kubeconfig)
+        async with await Kube.connect(kubeconfig=kubeconfig) as connected:
+            yield connected
 
 
 @pytest.fixture
-def namespace():
-    return f"test-{uuid.uuid4().hex[:8]}"
+async def namespace(plane_or_none, kube):
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    if plane_or_none is not None:
+        # the small server takes any
+        await kube.create(NAMESPACES, None, {"metadata": {"name": name}})
+    return name
 
 
 def condition(kind, status="True"):
@@ -273,6 +283,31 @@ async def test_an_empty_collection_is_a_list_with_a_version(kube, namespace, res
     assert int(version) > 0
 
 
+async def test_a_hundred_statuses_a_second_reach_a_mirror(kube, namespace):
+    changes, names = Changes(), [f"v{i}" for i in range(100)]
+    for name in names:
+        await made(kube, namespace, name)
+    async with mirroring(kube, namespace, on_change=changes) as mirror:
+        for n in range(3):
+            await asyncio.gather(
+                *(
+                    kube.apply_status(
+                        VARIANT_AUTOSCALINGS,
+                        namespace,
+                        name,
+                        {"desiredReplicas": n},
+                        manager="test",
+                    )
+                    for name in names
+                )
+            )
+        await changes.until(
+            lambda: all(
+                item.get("status") == {"desiredReplicas": 2} for item in mirror.objects.values()
+            )
+        )
+
+
 # --- below: what the small server alone can be told to do
 
 
@@ -337,12 +372,11 @@ async def test_a_mirror_survives_the_restart_of_its_server():
     await kube.close()
 
 
-async def test_a_proxy_of_the_environment_is_not_asked_for_loopback(address, monkeypatch):
+async def test_a_proxy_of_the_environment_is_not_asked_for_loopback(monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    kube = await Kube.connect(address)
-    assert (await kube.list(PODS))[0] == []
-    await kube.close()
+    async with serving(Store(Clock())) as address, await Kube.connect(address) as kube:
+        assert (await kube.list(PODS))[0] == []
 
 
 def test_the_small_server_serves_every_resource_of_kube():
@@ -351,28 +385,3 @@ def test_the_small_server_serves_every_resource_of_kube():
     }
     known = [VARIANT_AUTOSCALINGS, ACCELERATOR_STOCKS, PODS, EVENTS, DEPLOYMENTS, HPAS, LEASES]
     assert {(r.group, r.version, r.plural, r.kind, r.namespaced) for r in known} <= served
-
-
-async def test_a_hundred_statuses_a_second_reach_a_mirror(kube, namespace):
-    changes, names = Changes(), [f"v{i}" for i in range(100)]
-    for name in names:
-        await made(kube, namespace, name)
-    async with mirroring(kube, namespace, on_change=changes) as mirror:
-        for n in range(3):
-            await asyncio.gather(
-                *(
-                    kube.apply_status(
-                        VARIANT_AUTOSCALINGS,
-                        namespace,
-                        name,
-                        {"desiredReplicas": n},
-                        manager="test",
-                    )
-                    for name in names
-                )
-            )
-        await changes.until(
-            lambda: all(
-                item.get("status") == {"desiredReplicas": 2} for item in mirror.objects.values()
-            )
-        )

@@ -89,9 +89,9 @@ class VariantAutoscalingSpec(WireModel):
     min_replicas: PositiveCount = Field(default=1, description="Fewest instances.")
     max_replicas: PositiveCount = Field(description="Most instances.")
     profile_ref: ProfileRef | None = Field(
-        default=None, description="The profile of its variant, or:"
+        default=None, description="The CapacityProfile of its variant; or write profile."
     )
-    profile: CapacityProfileSpec | None = Field(default=None, description="the profile itself.")
+    profile: CapacityProfileSpec | None = Field(default=None, description="The profile of its variant, written out here.")
     actuation: Actuation = Field(
         default=Actuation.HPA, description="Who changes the number of instances."
     )

@@ -1,17 +1,14 @@
-"""The documents say what is there: paths, folders, examples and commands."""
+"""The documents are of one piece with the tree: the map, the links, the files that they name."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
-from llmd_autoscaler.translate.yaml_file import parse_resources
+from tests.docs.markdown import DOCS, ROOT, documents, headings, slug, without_code
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "llmd_autoscaler"
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
-README = (ROOT / "README.md").read_text()
 
 
 def paths() -> list[str]:
@@ -44,18 +41,29 @@ def test_the_map_is_short_enough_to_be_read() -> None:
     assert len(ARCHITECTURE.splitlines()) <= 200
 
 
-def test_the_example_of_the_readme_is_read_as_it_stands() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
-    kinds = [resource.kind for resource in parse_resources(example, "README.md")]
-    assert kinds == ["ServiceLevel", "VariantAutoscaling"]
-
-
-def test_every_benchmark_of_the_readme_exists() -> None:
-    named = re.findall(r"`python -m (benchmarks\.\w+)`", README)
-    assert len(named) >= 4
-    assert [name for name in named if importlib.util.find_spec(name) is None] == []
-
-
-@pytest.mark.parametrize("decision", sorted((ROOT / "docs" / "decisions").glob("*.md")))
+@pytest.mark.parametrize("decision", sorted((DOCS / "decisions").glob("*.md")))
 def test_a_decision_fits_on_a_page(decision: Path) -> None:
     assert len(decision.read_text().splitlines()) <= 50
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_somewhere(path: Path) -> None:
+    links = re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", without_code(path.read_text()))
+    broken = []
+    for link in links:
+        if link.startswith(("http://", "https://")):
+            continue
+        file, _, anchor = link.partition("#")
+        aim = (path.parent / file).resolve() if file else path
+        is_there = aim.exists() and (
+            not anchor or anchor in {slug(h) for h in headings(aim.read_text())}
+        )
+        broken += [] if is_there else [link]
+    assert broken == []
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_a_document_names_exists(path: Path) -> None:
+    tops = "|".join(sorted(p.name for p in ROOT.iterdir() if p.is_dir() and p.name[0] not in "._"))
+    found = re.findall(rf"(?<![\w/.])((?:{tops})/[\w./-]*\w)", without_code(path.read_text()))
+    assert [each for each in found if not list(ROOT.glob(f"{each}*"))] == []

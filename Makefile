@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.filled
 export NUMBA_CACHE_DIR := $(CURDIR)/.cache/numba
-.PHONY: run test check format benchmarks clean
+.PHONY: run test check e2e control-plane format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run     watch the autoscaler follow real traffic, on this machine, without a cluster or a GPU"
 	@echo "make test    everything that must hold: make check, then the tests with real processes"
+	@echo "make e2e     the tests against a real Kubernetes API server and HPA, which the first run builds"
 	@echo "make check   the fast gate: format, lint, types, import contracts, unit and property tests"
 
 $(STAMP): pyproject.toml
@@ -32,8 +33,15 @@ check: $(STAMP)
 	$(BIN)/deptry .
 	$(BIN)/pytest -q -m "not slow and not e2e"
 
-test: check
+test: check control-plane
 	$(BIN)/pytest -q -m "slow or e2e" --timeout 300
+
+e2e: $(STAMP) control-plane
+	$(BIN)/pytest -q -m e2e --timeout 300 tests/e2e tests/kube
+
+# Built once a machine, about 6 minutes; without Go its tests are skipped, and say so.
+control-plane:
+	@tests/controlplane/build.sh >/dev/null || echo "NOT TESTED against a real Kubernetes: see the line above"
 
 format: $(STAMP)
 	$(BIN)/ruff format -q .

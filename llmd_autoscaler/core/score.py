@@ -97,6 +97,41 @@ def keeps_slo(classes: Sequence[QosClass], attained_frac: Array) -> bool:
     )
 
 
+def attained_frac(classes: Sequence[QosClass], answers: Answers) -> float:
+    """Attained ÷ arrived over all classes together; NaN without requests."""
+    flags = attained(classes, answers)
+    return float(flags.mean()) if len(flags) else math.nan
+
+
+def strain(classes: Sequence[QosClass], fracs: Array) -> float:
+    """Misses ÷ the misses that the percentile allows, of the class where this is highest: the SLOs hold up to 1.
+
+    | attained | percentile | strain |
+    | 0.995    | 0.99       | 0.5    |
+    | 0.90     | 0.95       | 2      |
+    | 1        | 1          | 0      |
+    | 0.999    | 1          | inf    |
+
+    A class without requests (NaN) does not count.
+    """
+    worst = 0.0
+    for qos, frac in zip(classes, fracs, strict=True):
+        if frac < 1.0:
+            allowed = 1.0 - qos.percentile_frac
+            worst = max(worst, (1.0 - float(frac)) / allowed if allowed > 0.0 else math.inf)
+    return worst
+
+
+def n_bad_minutes(classes: Sequence[QosClass], answers: Answers, *, frac: float) -> int:
+    """Minutes of the scored interval whose arrivals, of all classes together, attained less than a share."""
+    if not len(answers.at_s):
+        return 0
+    minute = ((answers.at_s - answers.at_s.min()) // 60.0).astype(np.int64)
+    arrived = np.bincount(minute)
+    kept = np.bincount(minute, weights=attained(classes, answers))
+    return int(((arrived > 0) & (kept < frac * arrived)).sum())
+
+
 def minutes_below(classes: Sequence[QosClass], answers: Answers, *, frac: float) -> tuple[int, ...]:
     """(class,) minutes, by arrival, in which less than a share of the class's requests attained."""
     flags = attained(classes, answers)

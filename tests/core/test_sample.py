@@ -40,8 +40,16 @@ def test_answers_keep_the_mean_that_was_measured() -> None:
     for c, isl in ((0, 700), (0, 3000), (1, 90)):
         mine = (found.class_of == c) & (found.bin_of == bin_of(isl))
         expected = MIX.osl_tokens[c, bin_of(isl)]
-        # three standard errors of the widest cell: 1500 answers whose spread is half their mean
-        assert found.osl[mine].mean() == pytest.approx(expected, rel=0.04)
+        # three standard errors of the widest cell: 4500 answers, one in thirty of them eight times as long as the others
+        assert found.osl[mine].mean() == pytest.approx(expected, rel=0.06)
+
+
+def test_short_answers_are_as_likely_in_each_octave_of_their_bin() -> None:
+    shapes = counted(100.0, isl=700, osl=15)
+    mix = traffic_mix(shapes)
+    found = draw(mix.share, mix, shapes, n=N, seed=1)
+    # the bin up to 64 tokens has six octaves, and its mean is 63 / ln 64 = 15.1: a third end within the first two
+    assert (found.osl <= 4).mean() == pytest.approx(1 / 3, abs=0.04)
 
 
 def test_arrivals_come_one_a_second_and_in_order() -> None:

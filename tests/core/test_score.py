@@ -11,11 +11,14 @@ from llmd_autoscaler.core.score import (
     Answers,
     ScalingEvent,
     attained,
+    attained_frac,
     attainment,
     gpu_hours,
     keeps_slo,
     minutes_below,
+    n_bad_minutes,
     reversals,
+    strain,
 )
 from llmd_autoscaler.core.slo import Bounds, QosClass, Timing, missed_bound
 from tests.core.worlds import INTERACTIVE, RELAXED
@@ -109,3 +112,42 @@ def test_a_reversal_goes_back_on_the_event_before_within_ten_minutes(
     numbers: list[tuple[float, int, int]], n: int
 ) -> None:
     assert reversals([ScalingEvent(*each) for each in numbers]) == n
+
+
+def test_all_classes_together_are_weighted_by_their_requests() -> None:
+    # class b has one bound, 5 s from arrival to the last token: 3 of 4 meet it
+    rows = [(1, 0.0, 1.0, 1.0, 1, 1)] * 3 + [(1, 0.0, 1.0, 9.0, 1, 1)]
+    assert attained_frac(CLASSES, answers(rows)) == 0.75
+    assert math.isnan(attained_frac(CLASSES, answers([])))
+
+
+@pytest.mark.parametrize(
+    ("attained_by_class", "expected"),
+    [
+        # (1 - 0.995) / (1 - 0.99) and (1 - 0.90) / (1 - 0.95): the worse one counts
+        ((0.995, 1.0), 0.5),
+        ((0.995, 0.90), 2.0),
+        ((1.0, 1.0), 0.0),
+        ((math.nan, 0.95), 1.0),
+    ],
+)
+def test_strain_is_misses_against_those_allowed(attained_by_class, expected) -> None:
+    classes = (QosClass("a", 1, 0.99, Bounds()), QosClass("b", 1, 0.95, Bounds()))
+    found = strain(classes, np.array(attained_by_class))
+    assert found == pytest.approx(expected)
+
+
+def test_a_percentile_of_a_hundred_allows_no_miss() -> None:
+    strict = QosClass("strict", 1, 1.0, Bounds(e2e_max_s=1.0))
+    assert strain((strict,), np.array([0.999])) == math.inf
+    assert strain((strict,), np.array([1.0])) == 0.0
+
+
+def test_a_minute_is_bad_when_its_arrivals_of_all_classes_together_miss_too_often() -> None:
+    # minute 0: 19 of 20 attain, which is 95 %; minute 1: 18 of 20; minute 2 is empty; minute 3: none of one
+    good, bad = (1, 0.0, 1.0, 1.0, 1, 1), (1, 0.0, 1.0, 9.0, 1, 1)
+    rows = [good] * 19 + [bad]
+    rows += [(1, 60.0, *good[2:])] * 18 + [(1, 60.0, *bad[2:])] * 2
+    rows += [(1, 180.0, *bad[2:])]
+    assert n_bad_minutes(CLASSES, answers(rows), frac=0.95) == 2
+    assert n_bad_minutes(CLASSES, answers([]), frac=0.95) == 0

@@ -59,8 +59,24 @@ class Setup:
     tick: TickSettings = field(default_factory=TickSettings)
 
 
+class Law(Protocol):
+    """What scales each target: an HPA, and the one metric that it reads."""
+
+    async def tick(self, now_s: float) -> None:
+        """Look, and record what a metric is made of."""
+        ...
+
+    def spec(self, target: TargetState) -> HpaSpec:
+        """The HPA before a target."""
+        ...
+
+    def metric(self, target: str, now_s: float) -> Metric:
+        """What the HPA of a target reads."""
+        ...
+
+
 class Scaler(Protocol):
-    """Who sets the numbers that the HPAs read."""
+    """Who sets the numbers that the HPAs read, and land on."""
 
     async def tick(self, now_s: float) -> None:
         """Look and decide."""
@@ -184,22 +200,42 @@ def hpa_spec(target: TargetState) -> HpaSpec:
     )
 
 
+class Landing:
+    """The law of whoever publishes numbers: the HPA lands on them."""
+
+    def __init__(self, scaler: Scaler) -> None:
+        self._scaler = scaler
+
+    async def tick(self, now_s: float) -> None:
+        """The scaler decides."""
+        await self._scaler.tick(now_s)
+
+    def spec(self, target: TargetState) -> HpaSpec:
+        """The HPA that we ship."""
+        return hpa_spec(target)
+
+    def metric(self, target: str, now_s: float) -> Metric:
+        """The number as the adapter serves it, or its refusal."""
+        value = self._scaler.served(target, now_s)
+        return Metric(failure="withheld") if value is None else Metric((value * 1000,))
+
+
 class _Hpas:
     """One HPA a target, with the arithmetic of Kubernetes."""
 
-    def __init__(self, fleet: VirtualFleet, scaler: Scaler) -> None:
-        self._fleet, self._scaler = fleet, scaler
+    def __init__(self, fleet: VirtualFleet, law: Law) -> None:
+        self._fleet, self._law = fleet, law
+        self._specs = {name: law.spec(target) for name, target in fleet.targets.items()}
         self._history = {name: History() for name in fleet.targets}
         self.events: dict[str, list[ScalingEvent]] = {name: [] for name in fleet.targets}
 
     def sync(self, now_s: float) -> None:
         """One period of every HPA."""
-        for name, target in self._fleet.targets.items():
+        for name, spec in self._specs.items():
             active = len(self._fleet.deployments[name].active)
-            value = self._scaler.served(name, now_s)
-            metric = Metric(failure="withheld") if value is None else Metric((value * 1000,))
+            metric = self._law.metric(name, now_s)
             scale = Scale(active, active, self._fleet.deployments[name].n_ready(now_s))
-            result = desired_replicas(hpa_spec(target), scale, [metric], self._history[name], now_s)
+            result = desired_replicas(spec, scale, [metric], self._history[name], now_s)
             self._history[name] = result.history
             if result.replicas != active:
                 self.events[name].append(ScalingEvent(now_s, active, result.replicas))
@@ -207,8 +243,13 @@ class _Hpas:
 
 
 async def play(setup: Setup, fleet: VirtualFleet, scaler: Scaler) -> Result:
-    """Run a replay to its end."""
-    hpas = _Hpas(fleet, scaler)
+    """Run a replay to its end under somebody's numbers."""
+    return await play_by(setup, fleet, Landing(scaler))
+
+
+async def play_by(setup: Setup, fleet: VirtualFleet, law: Law) -> Result:
+    """Run a replay to its end under a law."""
+    hpas = _Hpas(fleet, law)
     # The HPA's phase against the controller's is whatever it is on a real cluster: the seed's.
     phase_s = float(np.random.default_rng(setup.seed).uniform(0.0, HPA_SYNC_S))
     end_s = setup.replay.duration_s
@@ -220,7 +261,7 @@ async def play(setup: Setup, fleet: VirtualFleet, scaler: Scaler) -> Result:
         if at_s >= end_s:
             break
         if at_s == tick_s:
-            await scaler.tick(at_s)
+            await law.tick(at_s)
             n_ticks += 1
         if at_s == sync_s:
             hpas.sync(at_s)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from llmd_autoscaler.core.engine.state import (
     HEAD,
     ISL,
     LAST_AT,
+    N_RECORD,
     N_RUNNING,
     TAIL,
     Fleet,
@@ -31,6 +32,7 @@ from llmd_autoscaler.core.slo import QosClass, Timing, missed_bound
 from llmd_autoscaler.core.traffic import CountSnapshot
 from llmd_autoscaler.core.world import Route, TargetState
 from llmd_autoscaler.simulator.deployment import Deployment, Instance, StartUp, ended, reconcile
+from llmd_autoscaler.simulator.gauges import Gauges, gauges
 from llmd_autoscaler.simulator.replay import Replay
 
 # Rows beyond twice the limit of instances: those that drain while others start.
@@ -79,6 +81,8 @@ class VirtualFleet:
         self._traffic = self._rows_of(replay)
         self._free = list(range(n_rows - 1, -1, -1))
         self._row: dict[str, int] = {}  # instance -> engine
+        # those that a Deployment has forgotten: a day of a nervous law makes thousands
+        self._gone: dict[str, list[Instance]] = {name: [] for name in self.targets}
         self._target_of = int_row(n_rows)
         self._is_routable = int_row(n_rows)
         self._routing = routing_table(self.classes, list(self.targets), (), [])
@@ -142,8 +146,17 @@ class VirtualFleet:
             for instance in self.deployments[name].instances:
                 if instance.gone_s is None:
                     self._settle_instance(g, name, instance)
-        for g, deployment in enumerate(self.deployments.values()):
-            self._routing.n_routable[g] = deployment.n_ready(self.now_s)
+            self._forget(name)
+            self._routing.n_routable[g] = self.deployments[name].n_ready(self.now_s)
+
+    def _forget(self, name: str) -> None:
+        """Take those that are gone out of a Deployment, as Kubernetes does."""
+        deployment = self.deployments[name]
+        gone = [instance for instance in deployment.instances if instance.gone_s is not None]
+        if gone:
+            self._gone[name] += gone
+            left = tuple(instance for instance in deployment.instances if instance.gone_s is None)
+            self.deployments[name] = replace(deployment, instances=left)
 
     def _settle_instance(self, g: int, name: str, instance: Instance) -> None:
         """One pod's engine: made when ready, out of routing when draining, given back when empty."""
@@ -193,6 +206,29 @@ class VirtualFleet:
             )
         return tuple(found)
 
+    def gauges(self, target: str) -> list[Gauges]:
+        """What the metrics pages of a target's ready instances show now; draining ones are scraped no more."""
+        return [
+            gauges(self._fleet, self._requests, self._row[instance.name])
+            for instance in self.deployments[target].active
+            if instance.is_ready(self.now_s)
+        ]
+
+    def recent(self, first: int) -> Answers:
+        """The requests from a number on that have arrived by now, and what became of them so far."""
+        last = self._n_served
+        rows = slice(first * N_RECORD, last * N_RECORD)
+        first_s, last_s = (column(self._requests[rows], field) for field in (FIRST_AT, LAST_AT))
+        return Answers(
+            at_s=self.replay.at_s[first:last],
+            class_of=self.replay.class_of[first:last],
+            isl=self.replay.isl[first:last],
+            osl=self.replay.osl[first:last],
+            # the engine knows the end of a step before the clock gets there
+            first_s=np.where(first_s <= self.now_s, first_s, math.inf),
+            last_s=np.where(last_s <= self.now_s, last_s, math.inf),
+        )
+
     def answers(self) -> Answers:
         """Every request of the replay and what became of it so far."""
         return Answers(
@@ -207,10 +243,10 @@ class VirtualFleet:
     def spans_s(self, target: str, until_s: float) -> list[tuple[float, float, int]]:
         """(creation, deletion, accelerators) of every instance that a target ever had."""
         n = self.targets[target].n_accelerators
-        return [
-            (i.created_s, until_s if i.gone_s is None else i.gone_s, n)
-            for i in self.deployments[target].instances
-        ]
+        ever = [*self._gone[target], *self.deployments[target].instances]
+        # in the order of creation, so that a sum over them never depends on who went first
+        ever.sort(key=lambda i: int(i.name.rpartition("-")[2]))
+        return [(i.created_s, until_s if i.gone_s is None else i.gone_s, n) for i in ever]
 
     def counts(self) -> tuple[CountSnapshot, Outcomes]:
         """What a router would have counted by now."""

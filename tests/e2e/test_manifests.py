@@ -2,12 +2,17 @@
 
 import asyncio
 import json
+import os
+import re
+import shlex
 import subprocess
 
 import pytest
 import yaml
 
 from tests.controlplane.api import SSA, Api, ApiError
+from tests.controlplane.component import find_binaries
+from tests.controlplane.fake_kubelet import FakeKubelet
 from tests.controlplane.plane import ControlPlane
 from tests.e2e.identity import NAMESPACE, apply_roles
 from tests.manifests.certificate_job import job
@@ -110,3 +115,45 @@ async def test_the_certificates_job_does_its_work_under_its_own_role_and_reads_n
         await asyncio.to_thread(theirs.pair, NAMESPACE, "another")
     with pytest.raises(SystemExit, match="403"):
         await asyncio.to_thread(theirs.pair, "kube-system", "llmd-adapter-ca")
+
+
+# what needs a kubelet, or an adapter that answers: tests of their own have both
+ELSEWHERE = ("port-forward", "--raw")
+
+
+def kubectl_lines() -> list[str]:
+    """The commands of docs/kubernetes.md, in its order."""
+    text = (MANIFESTS.parent / "docs" / "kubernetes.md").read_text()
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [
+        line
+        for line in lines
+        if line.startswith("kubectl ") and not any(part in line for part in ELSEWHERE)
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("plane")  # skips where there is none
+async def test_every_command_of_the_document_does_what_it_says_on_a_fresh_cluster():
+    async with ControlPlane(binaries=find_binaries()) as fresh:
+        environment = {**os.environ, "KUBECONFIG": str(fresh.kubeconfig)}
+        async with Api(fresh.kubeconfig) as api, FakeKubelet(api):
+            for line in kubectl_lines():
+                done = await asyncio.to_thread(
+                    subprocess.run,
+                    [kubectl(), *shlex.split(line)[1:]],
+                    cwd=MANIFESTS.parent,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=120,
+                )
+                assert done.returncode == 0, f"{line}: {done.stderr}"
+                assert done.stdout, line
+            namespaces = await api.get("/api/v1/namespaces")
+            left = {each["metadata"]["name"] for each in namespaces["items"]}
+            # the models' own namespace is nobody's to remove
+            assert "llm" in left
+            assert NAMESPACE not in left

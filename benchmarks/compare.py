@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.compare_cases import SEEDS, cases
 from benchmarks.compare_document import write_document
 from benchmarks.compare_plan import Key, Ticker, played
-from benchmarks.compare_verdict import Verdict, beside, best_fixed, figures
+from benchmarks.compare_verdict import Verdict, beside, best_fixed, figures, swept
 from benchmarks.report import print_report
 from llmd_autoscaler.cli.kernel_cache import kernel_cache
 
@@ -22,7 +22,7 @@ _DOCS = Path(__file__).parents[1] / "docs"
 def main() -> int:
     """Compare, write the document, and report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one seed, and no day")
+    parser.add_argument("--quick", action="store_true", help="one seed, and no hours of traffic")
     parser.add_argument("--case", nargs="+", metavar="NAME", help="only these; writes no document")
     options = parser.parse_args()
     chosen = [
@@ -43,7 +43,7 @@ def main() -> int:
     return (
         0
         if print_report(
-            "compare", list(figures(verdicts)), list(beside(verdicts, best_fixed(verdicts)))
+            "compare", list(figures(verdicts)), list(beside(verdicts, best_fixed(swept(verdicts))))
         )
         else 1
     )

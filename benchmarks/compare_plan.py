@@ -1,4 +1,4 @@
-"""Which runs the comparison makes of each case: everything where a run takes moments, less of a day."""
+"""Which runs the comparison makes of each case: sweeps on the first seed, and what did best there on the others."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,8 +13,8 @@ from llmd_autoscaler.local.sweep import ENTRIES, NAMES, Entry, best_of, static_f
 from llmd_autoscaler.simulator.contest import Contender, Kind, LookAhead, Ours, Outcome
 from llmd_autoscaler.simulator.virtual import Setup
 
-# Of a day: every second setting first, and one between the best and each of its neighbours.
-LONG_EVERY, LONG_BETWEEN = 2, 1
+# Every second setting first, then so many between the best and each of its neighbours; of hours of traffic, one.
+EVERY, BETWEEN, LONG_BETWEEN = 2, 2, 1
 # How our own GPU-hours come about: one thing after another taken away.
 NO_WINDOW, KNOWING, INSTANT = "ours-no-window", "knows-traffic", "knows-traffic-instant"
 _SWEPT = tuple(entry for entry in ENTRIES if entry.families)
@@ -33,16 +33,14 @@ class Key:
         return f"{self.case.name}/{self.seed}"
 
 
-def analysis(key: Key, setup: Setup) -> list[Contender]:
+def analysis(setup: Setup) -> list[Contender]:
     """Ours with the exact traffic in place of the forecast, with instances at once, and without its window."""
     window_s = setup.policy.scale_in_window_s
     found = [
         Contender(KNOWING, Kind.BOUND, LookAhead(scale_in_window_s=window_s)),
         Contender(INSTANT, Kind.BOUND, LookAhead(has_instant_starts=True)),
     ]
-    if not key.case.is_long:
-        found.append(Contender(NO_WINDOW, Kind.BOUND, Ours(scale_in_window_s=0.0)))
-    return found
+    return [*found, Contender(NO_WINDOW, Kind.BOUND, Ours(scale_in_window_s=0.0))]
 
 
 def played(
@@ -50,7 +48,7 @@ def played(
 ) -> dict[str, Comparison]:
     """Play them all, by the key's text."""
     first_seed = min(key.seed for key in keys)
-    swept = [key for key in keys if not key.case.is_long or key.seed == first_seed]
+    swept = [key for key in keys if key.seed == first_seed]
     others = [key for key in keys if key not in swept]
     with Runs(setups) as runs:
         rounds = Rounds(setups, runs, show)
@@ -70,8 +68,8 @@ def played(
             {
                 key.text: [
                     *unswept(NAMES),
-                    *(analysis(key, setups[key.text]) if _is_analysed(key, first_seed) else ()),
-                    *(_first(key) if key in swept else ()),
+                    *(analysis(setups[key.text]) if _is_analysed(key, first_seed) else ()),
+                    *(_first() if key in swept else ()),
                 ]
                 for key in keys
             },
@@ -92,7 +90,7 @@ def played(
 
 
 def _is_analysed(key: Key, first_seed: int) -> bool:
-    return not key.case.is_scenario and key.seed == first_seed
+    return key.seed == first_seed and not (key.case.is_scenario or key.case.is_long)
 
 
 def _near_the_best(fleets: Sequence[Contender], outcomes: Sequence[Outcome]) -> list[Contender]:
@@ -101,18 +99,16 @@ def _near_the_best(fleets: Sequence[Contender], outcomes: Sequence[Outcome]) -> 
     return list(fleets[max(0, at - 1) : at + 3])
 
 
-def _first(key: Key) -> list[Contender]:
-    every = LONG_EVERY if key.case.is_long else 1
-    return [each for entry in _SWEPT for each in entry.first(every=every)]
+def _first() -> list[Contender]:
+    return [each for entry in _SWEPT for each in entry.first(every=EVERY)]
 
 
 def _closer(key: Key, outcomes: Sequence[Outcome]) -> list[Contender]:
-    if not key.case.is_long:
-        return [each for entry in _SWEPT for each in entry.closer(outcomes)]
+    n_between = LONG_BETWEEN if key.case.is_long else BETWEEN
     return [
         each
         for entry in _SWEPT
-        for each in entry.closer(outcomes, every=LONG_EVERY, n_between=LONG_BETWEEN)
+        for each in entry.closer(outcomes, every=EVERY, n_between=n_between)
     ]
 
 

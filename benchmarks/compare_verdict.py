@@ -84,13 +84,17 @@ class Fixed:
     n_worse: int  # runs in which ours misses no more than it and takes 3 % less
 
 
-def best_fixed(verdicts: Sequence[Verdict]) -> list[Fixed]:
+def swept(verdicts: Iterable[Verdict]) -> list[Comparison]:
+    """The runs of the first seed of each case: all settings are played on these."""
+    return [verdict.comparisons[0] for verdict in verdicts]
+
+
+def best_fixed(runs: Sequence[Comparison]) -> list[Fixed]:
     """Of each simple law the cheapest of the settings that keep the SLOs in as many runs as ours do.
 
-    Where none keeps as many, one that keeps most. Days are left out, as is a law that was not played with the
-    same setting everywhere.
+    Where none keeps as many, one that keeps most. A law that was not played with the same setting everywhere is
+    left out.
     """
-    runs = [c for verdict in verdicts if not verdict.case.is_long for c in verdict.comparisons]
     ours = [each for c in runs if (each := c.best(OURS)) is not None]
     n_ours = sum(each.keeps_slo for each in ours)
     found = []

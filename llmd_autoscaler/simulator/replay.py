@@ -51,6 +51,14 @@ class Replay:
         n = int(np.searchsorted(self.at_s, end_s))
         return Replay(self.at_s[:n], self.isl[:n], self.osl[:n], self.class_of[:n])
 
+    def busiest(self, length_s: float) -> "Replay":
+        """The stretch of so many seconds in which most requests arrive, its times from its first."""
+        n = np.searchsorted(self.at_s, self.at_s + length_s) - np.arange(len(self.at_s))
+        first = int(n.argmax())
+        here = slice(first, first + int(n[first]))
+        at_s = self.at_s[here] - self.at_s[first]
+        return Replay(at_s, self.isl[here], self.osl[here], self.class_of[here])
+
     def with_classes(self, shares: Sequence[float], *, seed: int) -> "Replay":
         """Each request's class by a seeded hash of its index: the same whichever part is replayed."""
         draws = np.array([_uniform(f"{seed}/{i}") for i in range(len(self.at_s))])

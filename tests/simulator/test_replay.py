@@ -166,3 +166,11 @@ def test_a_requests_class_does_not_depend_on_how_much_is_replayed() -> None:
 def test_another_seed_deals_other_classes() -> None:
     one, other = (replay(100).with_classes([0.5, 0.5], seed=seed) for seed in (1, 2))
     assert one.class_of.tolist() != other.class_of.tolist()
+
+
+def test_the_busiest_stretch_holds_most_requests_and_starts_at_nought() -> None:
+    at_s = np.array([0.0, 50.0, 51.0, 52.0, 90.0])
+    lengths = np.arange(1, 6)
+    found = Replay(at_s, lengths, lengths, np.zeros(5, dtype=np.int64)).busiest(10.0)
+    assert found.at_s.tolist() == [0.0, 1.0, 2.0]
+    assert found.isl.tolist() == [2, 3, 4]

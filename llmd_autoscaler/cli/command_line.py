@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from llmd_autoscaler.cli import controller, local, router, simulator, status, warm
+from llmd_autoscaler.cli import (
+    compare,
+    controller,
+    crds,
+    local,
+    page,
+    router,
+    simulator,
+    status,
+    warm,
+)
 from llmd_autoscaler.cli.kernel_cache import kernel_cache
 from llmd_autoscaler.cli.parser import PROGRAM, Command, Commands, Parser
 from llmd_autoscaler.errors import AutoscalerError
@@ -49,7 +59,7 @@ def _parsers() -> tuple[Parser, Commands]:
     commands = parser.add_subparsers(
         title="commands", dest="name", metavar="COMMAND", required=True
     )
-    for group in (local, controller, router, simulator, status, warm):
+    for group in (local, compare, controller, router, page, simulator, status, crds, warm):
         group.add_to(commands)
     shown = commands.add_parser("version", help="print the version", allow_abbrev=False)
     shown.set_defaults(command=Command(lambda _: _print_version()))

@@ -8,6 +8,7 @@ from llmd_autoscaler.cli.parser import Command, Commands, above_zero
 from llmd_autoscaler.local.options import Options
 
 _DEFAULT = Options()
+_LIST = "list"  # in place of a scenario's name
 
 
 def add_to(commands: Commands) -> None:
@@ -16,11 +17,15 @@ def add_to(commands: Commands) -> None:
         "watch the autoscaler follow recorded traffic on this machine, without a cluster or a GPU"
     )
     parser = commands.add_parser("local", help=about, description=about, allow_abbrev=False)
-    parser.add_argument(
+    requests = parser.add_mutually_exclusive_group()
+    requests.add_argument(
         "--trace",
         type=Path,
         metavar="FILE",
-        help="requests to replay, .csv or .csv.gz; default: Azure chat of 2023",
+        help="requests to replay: an Azure or BurstGPT .csv or a Mooncake .jsonl, also .gz; default: Azure chat of 2023",
+    )
+    requests.add_argument(
+        "--scenario", metavar="NAME", help="traffic that hurts, by its name; `list` tells the names"
     )
     parser.add_argument(
         "--config",
@@ -40,21 +45,23 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--rate-scale",
         type=above_zero,
-        default=_DEFAULT.rate_scale,
         metavar="FACTOR",
-        help="how many times as many requests as the trace has (%(default)g)",
+        help=f"how many times as many requests as the trace has ({_DEFAULT.rate_scale:g}) or the scenario (1)",
     )
     parser.add_argument(
         "--seed",
         type=int,
         default=_DEFAULT.seed,
-        help="of classes, start-up times and ties (%(default)d)",
+        help="of a scenario's requests, classes, start-up times and ties (%(default)d)",
     )
     parser.add_argument(
         "--virtual", action="store_true", help="the same run in virtual time, in seconds"
     )
     parser.add_argument(
         "--record", type=Path, metavar="DIR", help="keep traffic, statuses, decisions and logs here"
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE.html", help="save the live page here at the end"
     )
     parser.add_argument(
         "--json", action="store_true", help="print the result as JSON on the last line, too"
@@ -64,16 +71,23 @@ def add_to(commands: Commands) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     from llmd_autoscaler.local.run import run  # noqa: PLC0415
+    from llmd_autoscaler.simulator.scenarios.catalog import listing  # noqa: PLC0415
 
+    if given.scenario == _LIST:
+        sys.stdout.write(listing() + "\n")
+        return 0
+    scale = 1.0 if given.scenario else _DEFAULT.rate_scale
     options = Options(
         trace=given.trace,
+        scenario=given.scenario,
         config=given.config,
         speed=given.speed,
         until_s=given.until,
-        rate_scale=given.rate_scale,
+        rate_scale=given.rate_scale or scale,
         seed=given.seed,
         is_virtual=given.virtual,
         record=given.record,
+        report=given.report,
         is_json=given.json,
     )
     return 0 if run(options, sys.stdout) else 130

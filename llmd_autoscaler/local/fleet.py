@@ -12,6 +12,7 @@ from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.errors import ObservationError
 from llmd_autoscaler.local.cluster import Cluster
 from llmd_autoscaler.local.history import History
+from llmd_autoscaler.local.page import BOUNDS
 from llmd_autoscaler.local.ports import next_free_port
 from llmd_autoscaler.local.processes import Children, Program
 from llmd_autoscaler.local.workload import ServerSpec, deployment, hpa
@@ -19,7 +20,7 @@ from llmd_autoscaler.translate.blueprint import Blueprint, DeclaredTarget
 
 HOST = "127.0.0.1"
 # Where each listens unless somebody else does; then the next free port.
-_PORTS = {"cluster": 8001, "router": 8080, "adapter": 8085, "controller": 8090}
+_PORTS = {"cluster": 8001, "page": 8070, "router": 8080, "adapter": 8085, "controller": 8090}
 _READY_WALL_S = 90.0
 _POLL_WALL_S = 0.1
 _IN_FLIGHT = "\nllmd_router_in_flight{"  # one line an instance that it may send requests to
@@ -95,6 +96,21 @@ class Fleet:
                 f"{history.n_ready} of {n_start} servers are ready and {await self._n_routable()} known to the router "
                 f"after {_READY_WALL_S:.0f} s: the logs in {self.folder} say why (--record DIR keeps them)"
             ) from error
+
+    async def start_page(self, children: Children) -> None:
+        """The page that people watch; it asks the others and nobody asks it.
+
+        Raises: ConfigError, ObservationError: it does not start.
+        """
+        flags = {
+            "--api": self.url("cluster"),
+            "--namespace": self.blueprint.namespace,
+            "--controller": self.url("controller"),
+            "--router": self.url("router"),
+        }
+        if (self.folder / BOUNDS).exists():
+            flags["--bounds"] = str(self.folder / BOUNDS)
+        await children.start(self._program("page", "page", flags))
 
     async def router_page(self) -> bytes:
         """The router's own counts; empty where it does not answer."""

@@ -22,6 +22,7 @@ from llmd_autoscaler.local.hindsight import Hindsight
 from llmd_autoscaler.local.history import History
 from llmd_autoscaler.local.lag import LagMeter
 from llmd_autoscaler.local.ledger import Ledger, State
+from llmd_autoscaler.local.page import save_page
 from llmd_autoscaler.local.processes import Children
 from llmd_autoscaler.local.progress import Screen
 from llmd_autoscaler.local.record import STATUSES, write_requests
@@ -72,6 +73,8 @@ class LiveRun:
     screen: Screen
     began_wall: float
     """time.perf_counter() at the start of the command."""
+    page_file: Path | None = None
+    """Where the page is kept when the run is over."""
     ledger: Ledger = field(init=False)
     history: History = field(init=False)
     lag: LagMeter = field(default_factory=LagMeter)
@@ -148,6 +151,8 @@ class LiveRun:
                 f"starting {sum(self.setup.start.values())} servers, router and controller ..."
             )
             await fleet.start_traffic_path(children, self.history)
+            await fleet.start_page(children)
+            self.screen.say(f"watch it at {fleet.url('page')}")
             self.screen.say(
                 f"router {fleet.url('router')} · API server {fleet.url('cluster')} "
                 f"(llmd-autoscaler status --api {fleet.url('cluster')} --clock {self.clock.flag()})"
@@ -180,6 +185,8 @@ class LiveRun:
                 self.setup.classes,
                 self.ledger.answers(),
             )
+            if self.page_file is not None:
+                await save_page(fleet.url("page"), self.page_file)
 
     def _line(self) -> str:
         """The state of the run in one line."""

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TextIO
 
 from llmd_autoscaler.errors import ConfigError
-from llmd_autoscaler.local.config import load_config
 from llmd_autoscaler.local.hindsight import Hindsight, lookahead_gpu_hours, static_hindsight
 from llmd_autoscaler.local.live import LiveRun
 from llmd_autoscaler.local.options import Options
+from llmd_autoscaler.local.page import PAGE, check_report, write_bounds
 from llmd_autoscaler.local.progress import Screen
 from llmd_autoscaler.local.record import write_decisions, write_requests
 from llmd_autoscaler.local.report import Pace, Report, virtual_report
-from llmd_autoscaler.local.scenario import replay_of, setup_of
+from llmd_autoscaler.local.scenario import blueprint_of, replay_of, setup_of
 from llmd_autoscaler.local.table import minutes, table
 from llmd_autoscaler.simulator import virtual
 from llmd_autoscaler.simulator.virtual import Setup
@@ -31,8 +31,9 @@ def run(options: Options, out: TextIO) -> bool:
     Raises: ConfigError: a file or flag is wrong. ObservationError: a process did not start or died.
     """
     screen, began_wall = Screen(out), time.perf_counter()
+    check_report(options.report, is_virtual=options.is_virtual)
     with _folder(options.record) as folder:
-        blueprint = load_config(options.config)
+        blueprint = blueprint_of(options)
         setup = setup_of(blueprint, replay_of(blueprint, options), seed=options.seed)
         screen.say(_headline(blueprint, setup, options))
         screen.show("looking for the best static fleet, with hindsight, in virtual time ...")
@@ -40,14 +41,16 @@ def run(options: Options, out: TextIO) -> bool:
         if options.is_virtual:
             report = _virtual(setup, bounds, folder, began_wall)
         else:
-            live = LiveRun(blueprint, setup, options.speed, folder, screen, began_wall)
+            write_bounds(folder, setup, bounds)
+            page_file = options.report or (folder / PAGE if options.record else None)
+            live = LiveRun(blueprint, setup, options.speed, folder, screen, began_wall, page_file)
             asyncio.run(live.run())
             live.write_record()
             report = live.report(bounds)
     if not len(report.answers.at_s):
         screen.say("stopped before the first request")
         return False
-    screen.say(f"\n{table(report)}")
+    screen.say(f"\n{table(report, columns=screen.columns)}")
     if options.is_json:
         screen.say(json.dumps(report.as_json()))
     return True

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from llmd_autoscaler.core.shapes import bin_of, upper_edge_tokens
+from llmd_autoscaler.core.slo import Timing
 from llmd_autoscaler.router.fleet import Instance
+from llmd_autoscaler.router.latency import Latencies
 from llmd_autoscaler.router.stream import Usage
 
 Labels = tuple[str, ...]
@@ -57,6 +59,7 @@ class Counts:
     """Every counter of this process since it started."""
 
     started_at_s: float
+    _latencies: dict[Labels, Latencies] = field(default_factory=dict)
     _series: dict[str, Series] = field(
         default_factory=lambda: {
             "arrivals_total": Series(_ARRIVAL),
@@ -87,6 +90,15 @@ class Counts:
         self._add("isl_tokens_total", cell, usage.isl)
         self._add("osl_tokens_total", cell, usage.osl)
         self._add("hit_tokens_total", cell, usage.n_hit)
+
+    def timed(self, model: str, class_name: str, timing: Timing) -> None:
+        """A request was answered in full, so fast; one token has no TPOT."""
+        latencies = self._latencies.get((model, class_name))
+        if latencies is None:
+            latencies = self._latencies[model, class_name] = Latencies()
+        latencies.ttft.observe(timing.ttft_s)
+        if timing.osl > 1:
+            latencies.tpot.observe(timing.tpot_s)
 
     def ended(self, model: str, class_name: str, *, missed: str) -> None:
         """A request is over: `missed` names the first bound that it missed, "" where it attained all."""
@@ -128,10 +140,20 @@ class Counts:
                 f"llmd_router_{name}{_labels(series.labels, key)} {value}"
                 for key, value in series.values.items()
             ]
+        lines += self._histograms()
         lines += _gauges(list(instances))
         lines += _head("started_at_seconds", "gauge", "Simulated Unix time of this process's start")
         lines.append(f"llmd_router_started_at_seconds {self.started_at_s!r}")
         return "\n".join(lines) + "\n"
+
+    def _histograms(self) -> list[str]:
+        ttft = _head("ttft_seconds", "histogram", "TTFT of the complete answers")
+        tpot = _head("tpot_seconds", "histogram", "Mean time per output token of each of them")
+        for key, latencies in self._latencies.items():
+            labels = _labels(_CLASS, key)[1:-1]
+            ttft += latencies.ttft.lines("llmd_router_ttft_seconds", labels)
+            tpot += latencies.tpot.lines("llmd_router_tpot_seconds", labels)
+        return ttft + tpot
 
 
 def _gauges(instances: list[Instance]) -> list[str]:

@@ -139,22 +139,18 @@ class ServiceLevelSpec(WireModel):
     routing: Routing = Field(
         default=Routing.UNCONTROLLED, description="How far requests follow our fractions."
     )
-    min_instances: Count = Field(default=1, description="Fewest instances of the model as a whole.")
+    min_instances: Count = Field(
+        default=1,
+        description="Fewest instances of the model as a whole; with 0 it sleeps where nobody asks.",
+    )
     idle_after_s: PositiveDuration | None = Field(
         default=None,
         alias="idleAfter",
-        description="Time without requests before the last instance goes.",
+        description="Time without requests before the last instance goes, where minInstances is 0.",
     )
     classes: tuple[QosClassSpec, ...] = Field(
         min_length=1, description="Classes in the order of matching; exactly one is the default."
     )
-
-    @field_validator("min_instances")
-    @classmethod
-    def _can_be_held(cls, min_instances: int) -> int:
-        if min_instances == 0:
-            raise ValueError("0 needs a router that can hold requests; write 1 or more")
-        return min_instances
 
     @field_validator("classes")
     @classmethod

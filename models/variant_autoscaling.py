@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from models.capacity_profile import CapacityProfileSpec
-from models.count import Port, PositiveCount
+from models.count import Count, Port, PositiveCount
 from models.decimal_text import AmountText
 from models.group import Group
 from models.name import ObjectName, Text
@@ -86,12 +86,17 @@ class VariantAutoscalingSpec(WireModel):
         default=None,
         description="Cost of one instance; absent: its accelerators at the stock's price.",
     )
-    min_replicas: PositiveCount = Field(default=1, description="Fewest instances.")
+    min_replicas: Count = Field(
+        default=1,
+        description="Fewest instances; 0 needs an HPA whose own minReplicas is 0 too.",
+    )
     max_replicas: PositiveCount = Field(description="Most instances.")
     profile_ref: ProfileRef | None = Field(
         default=None, description="The CapacityProfile of its variant; or write profile."
     )
-    profile: CapacityProfileSpec | None = Field(default=None, description="The profile of its variant, written out here.")
+    profile: CapacityProfileSpec | None = Field(
+        default=None, description="The profile of its variant, written out here."
+    )
     actuation: Actuation = Field(
         default=Actuation.HPA, description="Who changes the number of instances."
     )

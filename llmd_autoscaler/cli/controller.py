@@ -2,6 +2,10 @@
 
 import argparse
 import asyncio
+import socket
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmd_autoscaler.cli.parser import (
     Command,
@@ -14,8 +18,15 @@ from llmd_autoscaler.cli.parser import (
 )
 from llmd_autoscaler.cli.ports import listening_port
 from llmd_autoscaler.clock import Clock
+from llmd_autoscaler.errors import ConfigError
+
+if TYPE_CHECKING:
+    from llmd_autoscaler.controller.election import Candidate
 
 PORT = 8090
+LEASE = "llmd-controller"
+# Where Kubernetes tells every pod where it is.
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 def add_to(commands: Commands) -> None:
@@ -42,6 +53,24 @@ def add_to(commands: Commands) -> None:
         metavar="SECONDS",
         help="time between two ticks; default: 15",
     )
+    parser.add_argument(
+        "--leader-elect",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="stand for election among several controllers; default: yes, but with --api",
+    )
+    parser.add_argument(
+        "--identity",
+        default="",
+        metavar="NAME",
+        help="name to stand with, of this process alone; default: the host's name and a random text",
+    )
+    parser.add_argument(
+        "--lease",
+        default="",
+        metavar="NAMESPACE/NAME",
+        help="the lease to stand for; default: llmd-controller in the namespace that this runs in",
+    )
     add_clock(parser)
     parser.set_defaults(command=Command(_run, computes=True))
 
@@ -65,6 +94,34 @@ def _run(given: argparse.Namespace) -> int:
             routers=tuple(given.router),
             settings=Settings(tick=tick),
             policy=Policy(),
+            candidate=_candidate(given),
         )
     )
     return 0
+
+
+def _candidate(given: argparse.Namespace) -> "Candidate | None":
+    """Who stands for election; None where nobody does.
+
+    Raises: ConfigError: the lease is not NAMESPACE/NAME.
+    """
+    from llmd_autoscaler.controller.election import Candidate  # noqa: PLC0415
+
+    # whoever names an address runs one controller beside an API server of their own
+    is_elected = not given.api if given.leader_elect is None else given.leader_elect
+    if not is_elected:
+        return None
+    namespace, _, name = (given.lease or f"{_own_namespace()}/{LEASE}").partition("/")
+    if not namespace or not name or "/" in name:
+        raise ConfigError(f"--lease {given.lease}: write NAMESPACE/NAME, such as default/{LEASE}")
+    # two processes of one identity would both lead: a host's name alone is no identity
+    identity = given.identity or f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    return Candidate(identity, (namespace, name))
+
+
+def _own_namespace() -> str:
+    """The namespace of the pod that this runs in; outside of a cluster the default one."""
+    try:
+        return _NAMESPACE_FILE.read_text(encoding="utf-8").strip() or "default"
+    except OSError:
+        return "default"

@@ -1,68 +1,62 @@
-"""The controller's side of the Kubernetes API: mirrors of what it reads, and all that it writes.
+"""The controller's side of the Kubernetes API: mirrors of what it reads, and the door for all that it writes.
 
-Verbs: list and watch on our four kinds, deployments and pods; get on replicasets; patch on the status
-of our kinds and on pods (labels); create on events.
+Verbs: list and watch on our four kinds, deployments, pods and horizontalpodautoscalers; get on replicasets,
+statefulsets and leases; get and patch on the scale of whatever a variant names, such as deployments,
+statefulsets and leaderworkersets; patch on the status of our kinds and on pods (labels, deletion cost);
+create and patch on leases; create on events.
 """
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-import structlog
-
-from llmd_autoscaler.controller import pods as pods_of
-from llmd_autoscaler.controller.events import EventLimiter, Notice, event_body
-from llmd_autoscaler.controller.pods import Pod, controller_of, read_pods
-from llmd_autoscaler.controller.ports import (
-    ClusterView,
-    Instance,
-    ModelKey,
-    ModelView,
-    Publication,
-)
-from llmd_autoscaler.controller.readings import Key, Readings
-from llmd_autoscaler.controller.selector import selects
-from llmd_autoscaler.controller.statuses import StatusWrite, published, troubled
-from llmd_autoscaler.controller.view import Observed, Picture, picture
-from llmd_autoscaler.errors import ObservationError
-from llmd_autoscaler.kube.api import Json, Kube, KubeError, NotFound
+from llmd_autoscaler.controller.actuation import Actuator, Hand
+from llmd_autoscaler.controller.door import Alone, Door, Leadership, NoScaleError
+from llmd_autoscaler.controller.election import Election
+from llmd_autoscaler.controller.labels import Patch, cost_patches, label_patches, written
+from llmd_autoscaler.controller.observed import Picture
+from llmd_autoscaler.controller.ports import ClusterView, Instance, ModelKey, Publication
+from llmd_autoscaler.controller.readings import Key
+from llmd_autoscaler.controller.statuses import published, troubled
+from llmd_autoscaler.controller.survey import Survey
+from llmd_autoscaler.controller.view import picture
+from llmd_autoscaler.controller.writing import MAX_CONCURRENT, Writer
+from llmd_autoscaler.kube.api import Json, Kube, NotFound
 from llmd_autoscaler.kube.mirror import Mirror
 from llmd_autoscaler.kube.resources import (
     ACCELERATOR_STOCKS,
     CAPACITY_PROFILES,
     DEPLOYMENTS,
     EVENTS,
+    HPAS,
+    LEASES,
     PODS,
+    REPLICA_SETS,
     SERVICE_LEVELS,
+    STATEFUL_SETS,
     VARIANT_AUTOSCALINGS,
     Resource,
 )
-from llmd_autoscaler.translate.json_object import child, text
-from llmd_autoscaler.translate.pod import label_patch
-from llmd_autoscaler.translate.stored import is_later, says_the_same
-from llmd_autoscaler.translate.world import (
-    ScaleTarget,
-    Variant,
-    read_level,
-    read_profile,
-    read_stock,
-    read_variant,
-    serves_mixed,
-)
+from llmd_autoscaler.translate.stored import stored_epoch
+from llmd_autoscaler.translate.world import serves_mixed
 
 MANAGER = "llmd-controller"
-REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
 
-_GROUP = "mixed"  # the one that is planned for today
-# Writes under way at once: the API server's own flow control lets a client have some hundreds.
-_MAX_CONCURRENT = 32
 # Pods come in bursts; one look at all of them serves a burst.
 _LABEL_PAUSE_WALL_S = 0.2
 _RETRY_WALL_S = 2.0
-_OURS = (SERVICE_LEVELS, VARIANT_AUTOSCALINGS, CAPACITY_PROFILES, ACCELERATOR_STOCKS)
-_LOG = structlog.stdlib.get_logger(__name__)
+_FOLLOWED = (
+    SERVICE_LEVELS,
+    VARIANT_AUTOSCALINGS,
+    CAPACITY_PROFILES,
+    ACCELERATOR_STOCKS,
+    DEPLOYMENTS,
+    HPAS,
+)
+_KNOWN = {
+    each.kind: each for each in (*_FOLLOWED, PODS, EVENTS, LEASES, REPLICA_SETS, STATEFUL_SETS)
+}
 
 
 async def listed(api: str, namespace: str = "") -> tuple[list[Json], list[Json]]:
@@ -83,6 +77,7 @@ async def connected(
     *,
     routers: Sequence[str] = (),
     on_status_write: Callable[[], None] = lambda: None,
+    election: Callable[[Door], Election] | None = None,
 ) -> AsyncIterator["KubeCluster"]:
     """The cluster behind an API server, while the context lasts; its `run` is the caller's to start.
 
@@ -91,19 +86,88 @@ async def connected(
         namespace: the one whose models are managed, empty for all.
         routers: addresses of the routers whose counts are the demand.
         on_status_write: told of every status that was written.
+        election: makes the election that says when we may write; none: always.
 
     Raises: ConfigError: there is no API to speak to.
     """
     async with await Kube.connect(api) as kube:
-        yield KubeCluster(kube, namespace, routers=routers, on_status_write=on_status_write)
+        yield KubeCluster(
+            kube,
+            namespace,
+            routers=routers,
+            on_status_write=on_status_write,
+            leadership=election(KubeDoor(kube)) if election else None,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A status of ours that the watch may not have brought back yet."""
+class KubeDoor:
+    """Implements `door.Door` on a Kubernetes API."""
 
-    uid: str
-    status: Json
+    def __init__(self, kube: Kube) -> None:
+        self.kube = kube
+        self._scalable: dict[str, dict[str, Resource]] = {}  # by apiVersion, once it has answered
+
+    async def get(self, kind: str, key: Key) -> Json | None:
+        """One object; None where there is none."""
+        try:
+            return await self.kube.get(_KNOWN[kind], *_place(key))
+        except NotFound:
+            return None
+
+    async def create(self, kind: str, namespace: str, body: dict[str, object]) -> None:
+        """A new object."""
+        await self.kube.create(_KNOWN[kind], namespace, body)
+
+    async def apply_status(self, kind: str, key: Key, status: dict[str, object]) -> bool:
+        """A status as it should stand; False where the object is gone."""
+        try:
+            await self.kube.apply_status(_KNOWN[kind], *_place(key), status, manager=MANAGER)
+        except NotFound:
+            return False
+        return True
+
+    async def merge(self, kind: str, key: Key, patch: dict[str, object]) -> bool:
+        """An object changed by a merge patch; False where it is gone."""
+        try:
+            await self.kube.merge(_KNOWN[kind], *_place(key), patch)
+        except NotFound:
+            return False
+        return True
+
+    async def scale_of(self, api_version: str, kind: str, key: Key) -> Json | None:
+        """The `/scale` of an object of any kind; None where there is no such object."""
+        resource = await self._resource(api_version, kind)
+        try:
+            return await self.kube.get(resource, *_place(key), subresource="scale")
+        except NotFound:
+            return None
+
+    async def write_scale(self, api_version: str, kind: str, key: Key, replicas: int) -> bool:
+        """Another number of replicas in the `/scale` of an object; False where it is gone."""
+        resource = await self._resource(api_version, kind)
+        patch: dict[str, object] = {"spec": {"replicas": replicas}}
+        try:
+            await self.kube.merge(resource, *_place(key), patch, subresource="scale")
+        except NotFound:
+            return False
+        return True
+
+    async def _resource(self, api_version: str, kind: str) -> Resource:
+        """Where a kind is served; one that has no scale yet is asked for anew, for a CRD may still come.
+
+        Raises: NoScaleError: it is not served, or has no scale.
+        """
+        if kind not in self._scalable.get(api_version, {}):
+            try:
+                self._scalable[api_version] = await self.kube.scalable(api_version)
+            except NotFound as error:
+                why = f"the API server serves no {api_version}; install it, or name another kind"
+                raise NoScaleError(f"spec.scaleTargetRef.apiVersion: {why}") from error
+        found = self._scalable[api_version].get(kind)
+        if found is None:
+            why = f"{api_version} {kind} has no /scale; name a kind that has one, such as apps/v1 Deployment"
+            raise NoScaleError(f"spec.scaleTargetRef: {why}")
+        return found
 
 
 class KubeCluster:
@@ -116,78 +180,82 @@ class KubeCluster:
         *,
         routers: Sequence[str] = (),
         on_status_write: Callable[[], None] = lambda: None,
+        leadership: Leadership | None = None,
     ) -> None:
         where = namespace or None
-        self._kube = kube
+        self.leadership = leadership or Alone()
+        self.door = KubeDoor(kube)
         self._routers = tuple(routers)
-        self._on_status_write = on_status_write
         self._pods_changed = asyncio.Event()
-        self._mirrors = {each.kind: Mirror(kube, each, where) for each in (*_OURS, DEPLOYMENTS)}
-        self._pods = Mirror(kube, PODS, where, on_change=self._pods_changed.set)
-        self._levels = Readings(read_level)
-        self._variants = Readings(read_variant)
-        self._profiles = Readings(read_profile)
-        self._stocks = Readings(read_stock)
-        self._deployment_of: dict[str, str] = {}  # ReplicaSet uid -> Deployment uid
-        self._learning = asyncio.Lock()
-        self._written: dict[tuple[str, Key], _Written] = {}
-        self._limiter = EventLimiter()
+        self._mirrors = {each.kind: Mirror(kube, each, where) for each in _FOLLOWED}
+        self._mirrors[PODS.kind] = Mirror(kube, PODS, where, on_change=self._pods_changed.set)
+        self._writer = Writer(self.door, self._objects, self.leadership, on_status_write)
+        self._survey = Survey(self.door, self._objects, self._writer.status)
+        self._actuator = Actuator(self.door, self.leadership)
         self._found: Picture | None = None
 
     async def run(self) -> None:
         """Follow the API server and label new pods, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for mirror in (*self._mirrors.values(), self._pods):
+            for mirror in self._mirrors.values():
                 group.create_task(mirror.run())
             group.create_task(self._keep_labels())
 
     async def synced(self) -> None:
         """Wait until every collection was listed once."""
-        for mirror in (*self._mirrors.values(), self._pods):
+        for mirror in self._mirrors.values():
             await mirror.synced.wait()
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The collections that could not be listed yet: an API server away, a CRD or a role missing."""
-        kinds = {**self._mirrors, PODS.kind: self._pods}
-        return tuple(kind for kind, mirror in kinds.items() if not mirror.synced.is_set())
+        return tuple(k for k, mirror in self._mirrors.items() if not mirror.synced.is_set())
 
     @property
     def is_connected(self) -> bool:
         """Whether changes of every collection arrive now."""
-        return all(mirror.is_connected for mirror in (*self._mirrors.values(), self._pods))
+        return all(mirror.is_connected for mirror in self._mirrors.values())
+
+    def highest_epoch(self) -> int:
+        """The highest leader epoch in any status."""
+        wires = (
+            wire
+            for kind in (SERVICE_LEVELS.kind, VARIANT_AUTOSCALINGS.kind)
+            for wire in self._objects(kind).values()
+        )
+        statuses = (wire.get("status") for wire in wires)
+        return max((stored_epoch(each) for each in statuses if isinstance(each, dict)), default=0)
 
     async def observe(self, *, now_s: float) -> ClusterView:
         """The resources and pods as of now; a broken resource is a trouble, never an error."""
-        await self._learn_replica_sets()
+        self._writer.forget()
+        observed = await self._survey.observed(now_s=now_s)
         before = self._found.targets if self._found else {}
-        self._found = picture(self._observed(now_s), self._routers, before)
+        self._found = picture(observed, self._routers, before)
         view = self._found.view
-        models = tuple(self._with_overwritten(model) for model in view.models)
+        models = tuple(self._writer.with_overwritten(model) for model in view.models)
         return dataclasses.replace(view, models=models)
 
     async def publish(self, publications: Sequence[Publication], *, now_s: float) -> None:
-        """Write labels, statuses and the Events of what changed.
+        """Write labels, statuses, the Events of what changed, and the scales that are ours to write.
 
         Raises: ObservationError: some models could not be written; the next tick writes them again.
         """
         if self._found is None:
             raise RuntimeError("publish follows an observe")
-        slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        slots = asyncio.Semaphore(MAX_CONCURRENT)
         await self._label(slots)
-        batches = [list(published(each, self._found, self._status)) for each in publications]
-        batches += [[write] for write in troubled(self._found, self._status, now_s=now_s)]
-        results = await asyncio.gather(
-            *(self._write_batch(batch, slots, now_s) for batch in batches), return_exceptions=True
-        )
-        failures = [each for each in results if isinstance(each, BaseException)]
-        for failure in failures:
-            if not isinstance(failure, KubeError):
-                raise failure
-        if failures:
-            raise ObservationError(
-                f"{len(failures)} of {len(batches)} models and resources could not be written, the first: {failures[0]}"
-            ) from failures[0]
+        stored = self._writer.status
+        batches = [list(published(each, self._found, stored)) for each in publications]
+        batches += [[write] for write in troubled(self._found, stored, now_s=now_s)]
+        try:
+            await self._writer.write(batches, slots, now_s=now_s)
+        finally:
+            await written(self.door, self._costs(self._found), slots)
+            for key, notice in await self._actuator.act(self._hands(self._found), now_s=now_s):
+                about = self._objects(VARIANT_AUTOSCALINGS.kind).get(key)
+                if about is not None:
+                    await self._writer.tell(about, notice, now_s=now_s)
 
     def default_class(self, key: ModelKey) -> str:
         """The class of a model's requests that no other class matches."""
@@ -202,167 +270,34 @@ class KubeCluster:
         variant = target.variant
         return f"{variant.metrics_scheme}://{instance.address}{variant.metrics_path}"
 
-    def _observed(self, now_s: float) -> Observed:
-        """All mirrors as they stand."""
-        objects = {kind: mirror.objects for kind, mirror in self._mirrors.items()}
-        levels, bad_levels = self._levels.take(objects[SERVICE_LEVELS.kind])
-        variants, bad_variants = self._variants.take(objects[VARIANT_AUTOSCALINGS.kind])
-        profiles, bad_profiles = self._profiles.take(objects[CAPACITY_PROFILES.kind])
-        stocks, bad_stocks = self._stocks.take(objects[ACCELERATOR_STOCKS.kind])
-        self._forget_written()
-        return Observed(
-            now_s=now_s,
-            levels=levels,
-            variants=variants,
-            profiles=profiles,
-            stocks={stock.accelerator: stock for stock in stocks.values()},
-            pods=self._pods_by_variant(variants),
-            selectors=dict(self._selectors(variants)),
-            status=self._status,
-            unreadable={
-                SERVICE_LEVELS.kind: bad_levels,
-                VARIANT_AUTOSCALINGS.kind: bad_variants,
-                CAPACITY_PROFILES.kind: bad_profiles,
-                ACCELERATOR_STOCKS.kind: bad_stocks,
-            },
-        )
+    def _objects(self, kind: str) -> Mapping[Key, Json]:
+        return self._mirrors[kind].objects
 
-    def _pods_by_variant(self, variants: Mapping[Key, Variant]) -> dict[Key, tuple[Pod, ...]]:
-        """The pods of each variant whose Deployment is there: owned by it, and selected by it.
+    def _hands(self, found: Picture) -> Iterator[Hand]:
+        """The targets that we scale ourselves."""
+        for key, target in found.targets.items():
+            if target.variant.actuation == "Direct" and not target.is_held:
+                status = self._writer.status(VARIANT_AUTOSCALINGS.kind, key)
+                yield Hand(key, target.variant, status, target.replicas)
 
-        Where two variants name one Deployment, its pods are the older one's.
-        """
-        owned = pods_of.by_owner(read_pods(self._pods.objects.values()), self._deployment_of)
-        found: dict[Key, tuple[Pod, ...]] = {}
-        for key, variant in sorted(variants.items(), key=lambda each: each[1].seniority):
-            deployment = self._deployment(variant.namespace, variant.scale_target)
-            if deployment is None:
-                continue
-            selector = child(deployment, "spec", "selector")
-            candidates = owned.pop(text(deployment, "metadata", "uid"), [])
-            found[key] = tuple(
-                sorted(
-                    (pod for pod in candidates if selects(selector, pod.labels)),
-                    key=lambda pod: pod.name,
-                )
-            )
-        return found
-
-    def _deployment(self, namespace: str, target: ScaleTarget) -> Json | None:
-        is_deployment = (target.api_version, target.kind) == (
-            DEPLOYMENTS.api_version,
-            DEPLOYMENTS.kind,
-        )
-        objects = self._mirrors[DEPLOYMENTS.kind].objects
-        return objects.get((namespace, target.name)) if is_deployment else None
-
-    def _selectors(self, variants: Mapping[Key, Variant]) -> Iterator[tuple[Key, Json]]:
-        """The selector of each variant whose Deployment is there."""
-        for key, variant in variants.items():
-            deployment = self._deployment(variant.namespace, variant.scale_target)
-            if deployment is not None:
-                yield key, child(deployment, "spec", "selector")
-
-    async def _learn_replica_sets(self) -> None:
-        """Ask for the owner of each ReplicaSet that was not seen before; there is one a rollout."""
-        async with self._learning:  # the tick and the labels ask at the same time
-            owners = {
-                owner.uid: (text(pod, "metadata", "namespace"), owner.name)
-                for pod in self._pods.objects.values()
-                if (owner := controller_of(pod)) is not None and owner.kind == REPLICA_SETS.kind
-            }
-            known = {u: d for u, d in self._deployment_of.items() if u in owners}
-            new = [uid for uid in owners if uid not in known]
-            found = await asyncio.gather(*(self._deployment_uid(*owners[uid]) for uid in new))
-            self._deployment_of = known | {u: d for u, d in zip(new, found, strict=True) if d}
-
-    async def _deployment_uid(self, namespace: str, replica_set: str) -> str:
-        """Uid of the Deployment that controls a ReplicaSet; empty where that is not known now."""
-        try:
-            owner = controller_of(await self._kube.get(REPLICA_SETS, namespace, replica_set))
-        except KubeError as error:
-            _LOG.warning("replica_set_unknown", name=replica_set, detail=str(error))
-            return ""
-        return owner.uid if owner else ""
-
-    def _status(self, kind: str, key: Key) -> Json:
-        """A status as we left it: the watch may be behind, and others may write there; a later leader's counts."""
-        written = self._written.get((kind, key))
-        wire = self._mirrors[kind].objects.get(key, {})
-        return dict(written.status if written is not None else child(wire, "status"))
-
-    def _with_overwritten(self, model: ModelView) -> ModelView:
-        """The model, marked where somebody has changed a status since we wrote it."""
-        names = [(SERVICE_LEVELS.kind, model.service_level)]
-        names += [(VARIANT_AUTOSCALINGS.kind, target.name) for target in model.targets]
-        is_overwritten = any(
-            (written := self._written.get((kind, (model.key.namespace, name)))) is not None
-            and not says_the_same(
-                written.status,
-                child(self._mirrors[kind].objects[model.key.namespace, name], "status"),
-            )
-            for kind, name in names
-        )
-        return dataclasses.replace(model, is_overwritten=is_overwritten)
-
-    def _forget_written(self) -> None:
-        """Drop what is gone, and what a later leader than we has written over."""
-        self._written = {
-            (kind, key): written
-            for (kind, key), written in self._written.items()
-            if (wire := self._mirrors[kind].objects.get(key)) is not None
-            and written.uid == text(wire, "metadata", "uid")
-            and not is_later(child(wire, "status"), written.status)
-        }
-
-    async def _write_batch(
-        self, batch: Iterable[StatusWrite], slots: asyncio.Semaphore, now_s: float
-    ) -> None:
-        """The statuses of one model; all are tried. Raises: KubeError: the first that failed."""
-        results = await asyncio.gather(
-            *(self._write(each, slots, now_s) for each in batch), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-
-    async def _write(self, write: StatusWrite, slots: asyncio.Semaphore, now_s: float) -> None:
-        wire = self._mirrors[write.kind].objects.get(write.key)
-        if wire is None or child(wire, "status") == write.status:
+    def _costs(self, found: Picture) -> Iterator[Patch]:
+        """Which pods of Deployments go first, by the numbers that were published."""
+        if not self.leadership.is_leader:
             return
-        resource = next(each for each in _OURS if each.kind == write.kind)
-        namespace, name = write.key
-        async with slots:
-            try:
-                await self._kube.apply_status(
-                    resource, namespace or None, name, write.status, manager=MANAGER
-                )
-            except NotFound:
-                return  # deleted in the meantime
-            self._on_status_write()
-            uid = text(wire, "metadata", "uid")
-            self._written[write.kind, write.key] = _Written(uid, write.status)
-            for notice in write.notices:
-                await self._tell(wire, notice, now_s)
-
-    async def _tell(self, about: Json, notice: Notice, now_s: float) -> None:
-        if not self._limiter.passes(text(about, "metadata", "uid"), notice.reason, now_s=now_s):
-            return
-        body = event_body(about, notice, now_s=now_s)
-        namespace = text(body, "metadata", "namespace")
-        try:
-            await self._kube.create(EVENTS, namespace, body)
-        except KubeError as error:
-            # the status has the same words: an Event that is lost is no reason to write that again
-            _LOG.warning("event_lost", reason=notice.reason, detail=str(error))
+        for key, target in found.targets.items():
+            variant = target.variant
+            is_followed = variant.actuation != "Advisory"
+            if is_followed and variant.scale_target.kind == DEPLOYMENTS.kind:
+                status = self._writer.status(VARIANT_AUTOSCALINGS.kind, key)
+                yield from cost_patches(target.pods, status)
 
     async def _keep_labels(self) -> None:
         """Label pods as they come: a router cannot use one before, and a tick may be long away."""
         await self.synced()
-        slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        slots = asyncio.Semaphore(MAX_CONCURRENT)
         while True:
             self._pods_changed.clear()
-            await self._learn_replica_sets()
+            await self._survey.learn(only_new=True)
             are_labelled = await self._label(slots)
             await asyncio.sleep(_LABEL_PAUSE_WALL_S if are_labelled else _RETRY_WALL_S)
             if are_labelled:
@@ -370,25 +305,18 @@ class KubeCluster:
 
     async def _label(self, slots: asyncio.Semaphore) -> bool:
         """Give every pod of a target its labels; whether none is left that could not be."""
-        variants, _ = self._variants.take(self._mirrors[VARIANT_AUTOSCALINGS.kind].objects)
+        if not self.leadership.is_leader:
+            return True
         patches = [
-            (pod, patch)
-            for key, pods in self._pods_by_variant(variants).items()
-            if serves_mixed(variants[key])
-            for pod in pods
-            if (patch := label_patch(pod.labels, key[1], _GROUP))
+            patch
+            for variant, crew in self._survey.crews()
+            if serves_mixed(variant)
+            for patch in label_patches(variant.name, crew.pods, crew.workers)
         ]
-        return all(
-            await asyncio.gather(*(self._patch(pod, patch, slots) for pod, patch in patches))
-        )
+        return await written(self.door, patches, slots)
 
-    async def _patch(self, pod: Pod, patch: Json, slots: asyncio.Semaphore) -> bool:
-        async with slots:
-            try:
-                await self._kube.merge(PODS, pod.namespace, pod.name, patch)
-            except NotFound:
-                return True  # gone in the meantime
-            except KubeError as error:
-                _LOG.warning("pod_not_labelled", name=pod.name, detail=str(error))
-                return False
-        return True
+
+def _place(key: Key) -> tuple[str | None, str]:
+    """Namespace and name of a key, as the API takes them."""
+    namespace, name = key
+    return namespace or None, name

@@ -15,6 +15,7 @@ from llmd_autoscaler.controller.ports import (
     ModelView,
     Publication,
 )
+from llmd_autoscaler.controller.sleep import Rest, floored
 from llmd_autoscaler.core.decide import decide
 from llmd_autoscaler.core.realised import OutcomeMemory
 from llmd_autoscaler.core.world import Decision, Memory, Policy, World
@@ -51,6 +52,7 @@ class _Model:
     memory: Memory
     outcomes: OutcomeMemory
     classes: tuple[str, ...]
+    rest: Rest
     published: Publication | None = None
 
 
@@ -74,17 +76,36 @@ class Loop:
         *,
         settings: TickSettings,
         policy: Policy,
+        reign: int = 0,
     ) -> None:
+        """A loop that has seen nothing yet.
+
+        Args:
+            cluster: where resources and pods live.
+            source: who counted the traffic.
+            recorder: who is told what a tick did.
+            settings: how often and how long.
+            policy: how to decide.
+            reign: number of the leader's reign; 0 where nobody is elected.
+        """
         self._cluster = cluster
         self._source = source
         self._recorder = recorder
         self._settings = settings
         self._policy = policy
         self._models: dict[ModelKey, _Model] = {}
+        # a window holds the recommendations of one tick less than it is long
+        self._quiet_s = policy.scale_in_window_s - settings.period_s
+        self._reign = reign
         self._epoch = 0
         self._counter = 0
         self._n_first, self._n_again = 0, 0  # tabulated in this tick
         self._last_tabulated: ModelKey | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of our decisions; 0 before the first."""
+        return self._epoch
 
     async def tick(self, *, now_s: float) -> TickReport:
         """One look at the world and what follows from it.
@@ -100,8 +121,7 @@ class Loop:
         publications = self._decide_all(view, counts, now_s)
         started = self._step("decide", started)
         due = [p for p in publications if self._is_due(p, now_s)]
-        if due or view.troubles:
-            await self._cluster.publish(due, now_s=now_s)
+        await self._cluster.publish(due, now_s=now_s)
         for publication in due:
             self._models[publication.view.key].published = publication
         self._step("publish", started)
@@ -130,7 +150,7 @@ class Loop:
         """
         stored = max((model.stored_epoch for model in view.models), default=-1)
         if stored >= 0 and (self._epoch == 0 or stored > self._epoch):
-            self._epoch = stored + 1
+            self._epoch = max(self._reign, stored + 1)
 
     def _decide_all(
         self, view: ClusterView, counts: Mapping[ModelKey, ModelCounts], now_s: float
@@ -171,11 +191,13 @@ class Loop:
         known = model.memory.tables if model is not None else {}
         outcomes = model.outcomes if model is not None else OutcomeMemory({})
         outcomes = outcomes.observe(counts.outcomes, now_s=now_s)
+        rest = model.rest if model is not None else Rest.fresh(view, now_s=now_s)
+        rest = rest.observe(counts, now_s=now_s)
         world = World(
             now_s=now_s,
             model_id=view.key.model_id,
             classes=view.classes,
-            targets=view.targets,
+            targets=floored(view, rest, now_s=now_s, window_s=self._quiet_s),
             counts=counts.traffic,
             stock=view.stock,
             reaction_s=2.0 * self._settings.period_s,
@@ -185,8 +207,8 @@ class Loop:
             realised=outcomes.window(),
         )
         if model is None:
-            model = self._models[view.key] = _Model(Memory.fresh(world), outcomes, names)
-        model.outcomes = outcomes
+            model = self._models[view.key] = _Model(Memory.fresh(world), outcomes, names, rest)
+        model.outcomes, model.rest = outcomes, rest
         decision, model.memory = decide(world, model.memory, self._policy)
         if any(known.get(k) is not entry for k, entry in model.memory.tables.items()):
             self._last_tabulated = view.key
@@ -213,6 +235,7 @@ class Loop:
             return True
         if (
             last.view.troubles != publication.view.troubles
+            or last.view.said != publication.view.said
             or last.view.classes != publication.view.classes
         ):
             return True

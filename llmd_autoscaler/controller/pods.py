@@ -1,6 +1,6 @@
 """Pods as the controller sees them: what they do, and whose they are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from llmd_autoscaler.controller.ports import Instance
@@ -8,6 +8,7 @@ from llmd_autoscaler.translate.json_object import Json, child, items, text
 from llmd_autoscaler.translate.pod import address, is_draining, is_ready
 from llmd_autoscaler.translate.world import InstanceCounts
 
+DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _ENDED = ("Succeeded", "Failed")
 
 
@@ -31,6 +32,11 @@ class Pod:
     owner: Owner | None
     is_ready: bool
     is_draining: bool
+    uid: str = ""
+    created_at: str = ""  # as Kubernetes writes times, which sort as texts
+    ready_at: str = ""  # since when it is Ready; empty where it is not
+    waits_for: str = ""  # what keeps it from a node, in a few words; empty once it has one
+    deletion_cost: str = ""
 
     @property
     def is_starting(self) -> bool:
@@ -70,17 +76,11 @@ def instances(pods: Iterable[Pod], target: str, port: int) -> tuple[Instance, ..
     )
 
 
-def by_owner(pods: Iterable[Pod], deployment_of: Mapping[str, str]) -> dict[str, list[Pod]]:
-    """Pods by the uid of their Deployment.
-
-    Args:
-        pods: all pods.
-        deployment_of: ReplicaSet uid -> uid of the Deployment that controls it.
-    """
+def by_root(pods: Iterable[Pod], root: Callable[[Pod], str]) -> dict[str, list[Pod]]:
+    """Pods by the uid of the object that controls them in the end; those that nobody controls are left out."""
     found: dict[str, list[Pod]] = {}
     for pod in pods:
-        if pod.owner is not None:
-            uid = deployment_of.get(pod.owner.uid, pod.owner.uid)
+        if uid := root(pod):
             found.setdefault(uid, []).append(pod)
     return found
 
@@ -94,4 +94,30 @@ def _pod(wire: Json) -> Pod:
         owner=controller_of(wire),
         is_ready=is_ready(wire),
         is_draining=is_draining(wire),
+        uid=text(wire, "metadata", "uid"),
+        created_at=text(wire, "metadata", "creationTimestamp"),
+        ready_at=_since(wire, "Ready"),
+        waits_for=_waits_for(wire),
+        deletion_cost=text(wire, "metadata", "annotations", DELETION_COST),
     )
+
+
+def _since(wire: Json, kind: str) -> str:
+    """Since when a condition is True; empty where it is not."""
+    for each in items(wire, "status", "conditions"):
+        if each.get("type") == kind and each.get("status") == "True":
+            return text(each, "lastTransitionTime")
+    return ""
+
+
+def _waits_for(wire: Json) -> str:
+    """What keeps a pod from a node: a gate, such as Kueue's, or a scheduler that finds no room."""
+    if text(wire, "spec", "nodeName"):
+        return ""
+    gates = [text(gate, "name") for gate in items(wire, "spec", "schedulingGates")]
+    if gates:
+        return f"gated by {', '.join(gates)}"
+    for each in items(wire, "status", "conditions"):
+        if each.get("type") == "PodScheduled" and each.get("reason") == "Unschedulable":
+            return f"no node: {text(each, 'message') or 'Unschedulable'}"
+    return ""

@@ -52,6 +52,10 @@ class ModelView:
     stored_epoch: int = 0  # the highest in any stored status of the model
     is_overwritten: bool = False  # somebody else has changed a status that we wrote
     stock: Mapping[str, int] = field(default_factory=dict)
+    min_instances: int = 1  # of the model as a whole
+    idle_after_s: float = 900.0  # without requests before it sleeps, where it may
+    is_asleep: bool = False  # 0 was published for every target
+    said: tuple[tuple[str, str, str], ...] = ()  # of its targets: name, condition and reason
 
 
 @dataclass(frozen=True, slots=True)

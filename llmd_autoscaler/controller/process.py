@@ -1,10 +1,10 @@
 """The controller as a process: ticks on its clock, serves its own metrics and health, until told to stop."""
 
 import asyncio
-import contextlib
+import functools
 import math
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import structlog
@@ -12,6 +12,7 @@ from aiohttp import web
 
 from llmd_autoscaler.clock import Clock
 from llmd_autoscaler.controller.cluster import KubeCluster, connected
+from llmd_autoscaler.controller.election import Candidate, Election, leader_page
 from llmd_autoscaler.controller.loop import Loop
 from llmd_autoscaler.controller.scrape import Scraper
 from llmd_autoscaler.controller.source import ScrapedSource, router_urls
@@ -38,6 +39,7 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
     routers: tuple[str, ...],
     settings: Settings,
     policy: Policy,
+    candidate: Candidate | None = None,
 ) -> None:
     """Decides and publishes until SIGTERM or SIGINT; a tick that has begun is ended first.
 
@@ -50,6 +52,7 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
         routers: addresses of the routers whose counts are the demand.
         settings: how often and how long.
         policy: how to decide.
+        candidate: who stands for election among several controllers; none: nobody else is there.
 
     Raises: ConfigError: the port is taken, or there is no API to speak to.
     """
@@ -62,21 +65,39 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
         max_page_bytes=settings.scrape.max_page_bytes,
     )
     cluster_of_api = connected(
-        api, namespace, routers=router_urls(routers), on_status_write=telemetry.status_written
+        api,
+        namespace,
+        routers=router_urls(routers),
+        on_status_write=telemetry.status_written,
+        election=functools.partial(Election, candidate=candidate, now_s=clock.now_s)
+        if candidate
+        else None,
     )
     async with cluster_of_api as cluster, scraper:
         source = ScrapedSource(scraper, cluster, telemetry)
-        loop = Loop(cluster, source, telemetry, settings=settings.tick, policy=policy)
-        ticking = Ticking(loop, cluster, telemetry, clock, period_s)
+
+        def new_loop(reign: int) -> Loop:
+            return Loop(
+                cluster, source, telemetry, settings=settings.tick, policy=policy, reign=reign
+            )
+
+        election = cluster.leadership if isinstance(cluster.leadership, Election) else None
+        ticking = Ticking(new_loop(0), cluster, telemetry, clock, period_s)
+        ticking.election, ticking.new_loop = election, new_loop
         runner = web.AppRunner(ticking.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             await listen(runner, host, port, who="controller")
             _LOG.info("controller_listening", address=runner.addresses[0])
             async with asyncio.TaskGroup() as group:
-                following = group.create_task(cluster.run())
+                following = [group.create_task(cluster.run())]
+                if election is not None:
+                    following.append(group.create_task(_standing(election, cluster, ticking)))
                 await ticking.run(stopped)
-                following.cancel()
+                for task in following:
+                    task.cancel()
+            if election is not None:
+                await election.release()
         finally:
             await runner.cleanup()
 
@@ -92,20 +113,48 @@ class Ticking:
     period_s: float
     began_s: float = math.nan  # the last tick; NaN before the first
     has_ticked: bool = False
+    election: Election | None = None
+    new_loop: Callable[[int], Loop] | None = (
+        None  # for each reign: another leader has decided between
+    )
+    _reign: int = 0
     _began_monotonic_s: float = math.nan
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether it is ours to decide."""
+        return self.election is None or self.election.is_leader
 
     async def run(self, stopped: asyncio.Event) -> None:
         """One tick a period, on whole periods of the clock; those that could not begin in time are skipped."""
         while self.cluster.missing and not stopped.is_set():
-            if not await _either(self.cluster.synced(), stopped, within_wall_s=_PATIENCE_WALL_S):
+            if not await _first(
+                self.cluster.synced(), stopped.wait(), within_wall_s=_PATIENCE_WALL_S
+            ):
                 _LOG.warning("waiting_for_api", not_listed=self.cluster.missing)
         while not stopped.is_set():
-            await self._tick()
-            now_s = self.clock.now_s()
-            next_s = (math.floor(now_s / self.period_s) + 1.0) * self.period_s
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.clock.wall_until_s(next_s)):
-                    await stopped.wait()
+            if self.election is not None:
+                self.election.gained.clear()
+            if self.is_leader:
+                self._begin_reign()
+                await self._tick()
+            else:
+                self._begin()  # a follower looks at the clock only, and at what the mirrors bring
+            await self._pause(stopped)
+
+    async def _pause(self, stopped: asyncio.Event) -> None:
+        """Wait for the next period, or for a reign that begins."""
+        next_s = (math.floor(self.clock.now_s() / self.period_s) + 1.0) * self.period_s
+        gained = self.election.gained if self.election is not None else asyncio.Event()
+        await _first(gained.wait(), stopped.wait(), within_wall_s=self.clock.wall_until_s(next_s))
+
+    def _begin_reign(self) -> None:
+        """With a new reign all memory begins anew: others may have decided since."""
+        if self.election is None or self.new_loop is None:
+            return
+        if self.election.reign != self._reign:
+            self._reign = self.election.reign
+            self.loop = self.new_loop(self._reign)
 
     async def _tick(self) -> None:
         """One tick; whatever goes wrong in it, the next one comes."""
@@ -144,6 +193,8 @@ class Ticking:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         page = self.telemetry.page(now_s=self.clock.now_s())
+        if self.election is not None:
+            page += leader_page(is_leader=self.is_leader)
         return web.Response(body=page, headers={"Content-Type": Telemetry.CONTENT_TYPE})
 
     async def _healthz(self, _: web.Request) -> web.Response:
@@ -159,18 +210,27 @@ class Ticking:
         if self.cluster.missing:
             text = f"not listed yet: {', '.join(self.cluster.missing)}\n"
             return web.Response(status=503, text=text)
-        if not self.has_ticked:
+        if self.is_leader and not self.has_ticked:
             return web.Response(status=503, text="no tick has gone through yet\n")
         if not self.cluster.is_connected:
             return web.Response(status=503, text="the API server's changes do not arrive\n")
-        return web.Response(text="ok\n")
+        return web.Response(text="ok\n" if self.is_leader else "ok, another controller leads\n")
 
 
-async def _either(
-    waiting: Coroutine[None, None, object], stopped: asyncio.Event, *, within_wall_s: float
+async def _standing(election: Election, cluster: KubeCluster, ticking: Ticking) -> None:
+    """Stand for election, once it is known which epochs were used before."""
+    await cluster.synced()
+    await election.run(lambda: max(cluster.highest_epoch(), ticking.loop.epoch))
+
+
+async def _first(
+    one: Coroutine[None, None, object],
+    other: Coroutine[None, None, object],
+    *,
+    within_wall_s: float,
 ) -> bool:
     """Wait for whichever comes first; whether one did in that time."""
-    tasks = [asyncio.create_task(waiting), asyncio.create_task(stopped.wait())]
+    tasks = [asyncio.create_task(one), asyncio.create_task(other)]
     try:
         done, _ = await asyncio.wait(
             tasks, timeout=within_wall_s, return_when=asyncio.FIRST_COMPLETED

@@ -5,9 +5,12 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from llmd_autoscaler.controller.events import Notice
+from llmd_autoscaler.controller.hpas import HPA_HEALTHY
+from llmd_autoscaler.controller.observed import LEVEL, VARIANT, Picture, Placed
 from llmd_autoscaler.controller.ports import ModelView, Publication, Trouble
 from llmd_autoscaler.controller.readings import Key
-from llmd_autoscaler.controller.view import LEVEL, VARIANT, Picture, Placed, needs_somebody
+from llmd_autoscaler.controller.starts import STARTS, WAITING
+from llmd_autoscaler.controller.view import is_warning
 from llmd_autoscaler.core.world import ReasonCode, TargetDecision, TargetState, is_seen
 from llmd_autoscaler.translate.condition import (
     FALSE,
@@ -26,6 +29,7 @@ from llmd_autoscaler.translate.stored import (
     stored_valid_until_s,
 )
 from llmd_autoscaler.translate.variant_status import Stamp, Subject, variant_status
+from llmd_autoscaler.translate.world import ScaleTarget
 
 Stored = Callable[[str, Key], Json]  # kind, key -> the status as it stands
 
@@ -40,6 +44,8 @@ _OVER: Mapping[str, Container[tuple[object, object]]] = {
         ("Conflict", TRUE),
         ("OverrideActive", TRUE),
         ("OverrideActive", FALSE),
+        (STARTS, FALSE),
+        ("HPAHealthy", FALSE),
     },
 }
 
@@ -75,14 +81,20 @@ def published(publication: Publication, found: Picture, stored: Stored) -> Itera
             continue  # its own last decision holds; `troubled` says so
         decided = decision.target(state.name)
         findings = (
-            _resolved(state, target.variant.scale_target.name),
+            _resolved(state, target.variant.scale_target),
             _available(publication, state.name),
             target.trust,
             _optimized(decided, is_paused=state.is_paused),
             *target.notes,
         )
         before = stored(VARIANT, key)
-        subject = Subject(target.variant.generation, findings, before)
+        subject = Subject(
+            target.variant.generation,
+            findings,
+            before,
+            n_lead_samples=target.n_lead_samples,
+            is_waiting=any(note.reason == WAITING for note in target.notes),
+        )
         status = variant_status(state, decided, stamp, subject)
         notices = (*_changed(decided, before), *_noted(target.notes, before))
         yield StatusWrite(VARIANT, key, status, notices)
@@ -149,8 +161,8 @@ def _finding(trouble: Trouble, more: str = "") -> Finding:
     return Finding(trouble.condition, truth, trouble.reason, trouble.message + more)
 
 
-def _resolved(state: TargetState, deployment: str) -> Finding:
-    message = f'Deployment "{deployment}": {state.n_ready} ready, {state.n_starting} starting, {state.n_draining} draining'
+def _resolved(state: TargetState, target: ScaleTarget) -> Finding:
+    message = f'{target.kind} "{target.name}": {state.n_ready} ready, {state.n_starting} starting, {state.n_draining} draining'
     return Finding("TargetResolved", TRUE, "Resolved", message)
 
 
@@ -204,8 +216,10 @@ def _conflict(view: ModelView) -> Finding:
 def _noted(notes: Iterable[Finding], before: Json) -> Iterator[Notice]:
     """The Events of what is said of a target for the first time."""
     for note in notes:
-        if stored_truth(before, note.type) != (note.status, note.reason):
-            yield Notice(note.reason, note.message, is_warning=needs_somebody(note))
+        said = stored_truth(before, note.type)
+        is_good_at_first = not said[0] and not is_warning(note) and note.type == HPA_HEALTHY
+        if said != (note.status, note.reason) and not is_good_at_first:
+            yield Notice(note.reason, note.message, is_warning=is_warning(note))
 
 
 def _changed(decided: TargetDecision, before: Json) -> Iterator[Notice]:

@@ -4,22 +4,30 @@ Pure: nothing here waits or writes. A broken resource takes itself out, never it
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from llmd_autoscaler.controller.hpas import HPA_HEALTHY, Scaled, health, may_sleep
+from llmd_autoscaler.controller.observed import (
+    LEVEL,
+    VARIANT,
+    Observed,
+    Picture,
+    Placed,
+    Target,
+)
 from llmd_autoscaler.controller.overlap import overlaps
-from llmd_autoscaler.controller.pods import Pod, counts, instances
+from llmd_autoscaler.controller.pods import counts, instances
 from llmd_autoscaler.controller.ports import ClusterView, Instance, ModelKey, ModelView, Trouble
-from llmd_autoscaler.controller.readings import Key, Unreadable
+from llmd_autoscaler.controller.readings import Key
+from llmd_autoscaler.controller.starts import STARTS, starts
 from llmd_autoscaler.controller.stock import stock_left
-from llmd_autoscaler.core.world import TargetState
 from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.translate.condition import FALSE, TRUE, Finding
-from llmd_autoscaler.translate.json_object import Json
-from llmd_autoscaler.translate.limits import INVALID, limits_at
+from llmd_autoscaler.translate.limits import INVALID, Limits, limits_at
 from llmd_autoscaler.translate.stored import (
     stored_desired,
     stored_epoch,
+    stored_number,
     stored_truth,
     stored_valid_until_s,
 )
@@ -27,7 +35,6 @@ from llmd_autoscaler.translate.world import (
     Level,
     Profile,
     ScaleTarget,
-    Stock,
     Variant,
     catalogued_profiles,
     fitted_profile,
@@ -36,9 +43,8 @@ from llmd_autoscaler.translate.world import (
     target_state,
 )
 
-LEVEL = "ServiceLevel"
-VARIANT = "VariantAutoscaling"
 _UNREADABLE = "Unreadable"
+_WARNED_OF = frozenset({HPA_HEALTHY, STARTS})
 # Where the sentence about an unreadable resource stands: the condition that people look at first.
 _UNREADABLE_AT = {
     LEVEL: "SLOFeasible",
@@ -46,54 +52,6 @@ _UNREADABLE_AT = {
     "CapacityProfile": "Fitted",
     "AcceleratorStock": "Discovered",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A trouble and its namespace, which a Trouble of a model does not repeat."""
-
-    namespace: str
-    trouble: Trouble
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """All that was read at one moment."""
-
-    now_s: float
-    levels: Mapping[Key, Level]
-    variants: Mapping[Key, Variant]
-    profiles: Mapping[Key, Profile]
-    stocks: Mapping[str, Stock]  # by accelerator
-    pods: Mapping[Key, tuple[Pod, ...]]  # by variant; absent: its scale target is not there
-    selectors: Mapping[Key, Json]  # of the scale targets that are there, by variant
-    status: Callable[
-        [str, Key], Json
-    ]  # the stored status of a kind and key; empty where there is none
-    unreadable: Mapping[str, Mapping[Key, Unreadable]] = field(default_factory=dict)  # by kind
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A variant that can be acted on."""
-
-    variant: Variant
-    state: TargetState
-    pods: tuple[Pod, ...]
-    trust: Finding
-    notes: tuple[Finding, ...] = ()  # what else is said of it, while it is acted on
-    is_held: bool = False  # in trouble: planned around at its last number, and not written
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A view, and what else a publication needs of the resources in it."""
-
-    view: ClusterView
-    levels: Mapping[ModelKey, Level]
-    targets: Mapping[Key, Target]
-    troubles: tuple[Placed, ...]
-    mended: tuple[tuple[str, Key, Finding], ...] = ()  # kind and key of what can be read again
 
 
 def picture(
@@ -138,6 +96,10 @@ def picture(
             troubles=tuple(of_model.get(key, ())),
             stored_epoch=epochs.get(key, 0),
             stock=stock[key],
+            min_instances=level.min_instances,
+            idle_after_s=level.idle_after_s,
+            is_asleep=_is_asleep(observed, by_model[key]),
+            said=tuple(_said(by_model[key])),
         )
         for key, level in models.items()
     )
@@ -241,8 +203,9 @@ def _target(
         fitted = fitted_profile(variant, _profiles(observed, variant))
     except ConfigError as error:
         return refused_profile(str(error))
-    pods = observed.pods[key]
-    limits = limits_at(variant.resource, now_s=observed.now_s)
+    pods, limits = observed.pods[key], limits_at(variant.resource, now_s=observed.now_s)
+    hpas = observed.hpas.get((variant.namespace, variant.scale_target), ())
+    scaled = _scaled(variant, limits)
     try:
         state = target_state(
             variant,
@@ -254,8 +217,48 @@ def _target(
         )
     except ConfigError as error:
         return Finding("OptimizationReady", "False", "NoPrice", str(error))
-    notes = (overlapping.get(key), limits.finding)
-    return Target(variant, state, pods, fitted.trust, tuple(note for note in notes if note))
+    if state.min_instances == 0 and not may_sleep(scaled, hpas):
+        state = dataclasses.replace(state, min_instances=1)
+    observed_lead = observed.leads.get(key)
+    if observed_lead is not None:
+        state = dataclasses.replace(state, lead=observed_lead.lead)
+    late = starts(pods, state.lead, now_s=observed.now_s)
+    notes = (overlapping.get(key), limits.finding, health(scaled, hpas), late)
+    return Target(
+        variant,
+        state,
+        pods,
+        fitted.trust,
+        tuple(note for note in notes if note),
+        replicas=observed.replicas.get(key, 0),
+        n_lead_samples=observed_lead.n_samples if observed_lead else 0,
+    )
+
+
+def _scaled(variant: Variant, limits: Limits) -> Scaled:
+    """What an HPA must agree with."""
+    return Scaled(
+        variant.name,
+        variant.scale_target,
+        variant.actuation,
+        limits.min_instances,
+        limits.max_instances,
+    )
+
+
+def _is_asleep(observed: Observed, targets: Iterable[Target]) -> bool:
+    """Whether 0 was published for every target of a model."""
+    return all(
+        stored_number(observed.status(VARIANT, (each.variant.namespace, each.variant.name))) == 0
+        for each in targets
+    )
+
+
+def _said(targets: Iterable[Target]) -> Iterator[tuple[str, str, str]]:
+    """What else is said of the targets, without the numbers: target, condition and reason."""
+    for target in targets:
+        for note in target.notes:
+            yield target.variant.name, note.type, note.reason
 
 
 def needs_somebody(note: Finding) -> bool:
@@ -263,16 +266,21 @@ def needs_somebody(note: Finding) -> bool:
     return note.reason == INVALID or (note.type, note.status) == ("Conflict", TRUE)
 
 
+def is_warning(note: Finding) -> bool:
+    """Whether a note is of something that goes wrong, if only for a while."""
+    return needs_somebody(note) or (note.type in _WARNED_OF and note.status == FALSE)
+
+
 def _unresolved(observed: Observed, variant: Variant, first: Variant) -> Finding | None:
     ref = variant.scale_target
-    if ref.kind != "Deployment" or ref.api_version != "apps/v1":
-        message = f"spec.scaleTargetRef: {ref.api_version} {ref.kind} cannot be scaled yet; name an apps/v1 Deployment"
-        return Finding("TargetResolved", "False", "UnsupportedKind", message)
+    unscalable = observed.unscalable.get((variant.namespace, ref))
+    if unscalable is not None:
+        return Finding("TargetResolved", "False", "UnsupportedKind", unscalable)
     if first is not variant:
-        message = f'Deployment "{ref.name}" is the target of VariantAutoscaling "{first.name}" already; name another'
+        message = f'{ref.kind} "{ref.name}" is the target of VariantAutoscaling "{first.name}" already; name another'
         return Finding("TargetResolved", "False", "TargetTaken", message)
     if (variant.namespace, variant.name) not in observed.pods:
-        message = f'no Deployment is named "{ref.name}" in namespace {variant.namespace}; make it, or correct spec.scaleTargetRef.name'
+        message = f'no {ref.kind} is named "{ref.name}" in namespace {variant.namespace}; make it, or correct spec.scaleTargetRef.name'
         return Finding("TargetResolved", "False", "NotFound", message)
     if not serves_mixed(variant):
         message = f"spec.groups: {', '.join(variant.groups)} cannot be planned for yet; add mixed"

@@ -1,5 +1,6 @@
 """Chooses where a request goes: the decision's routes where they hold, least expected work otherwise."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -40,6 +41,11 @@ class Case:
     def class_name(self) -> str:
         """The name of its class."""
         return self.request_class.qos.name
+
+
+def is_asleep(table: RoutingTable, *, now_s: float) -> bool:
+    """Whether the decision in force is that nothing serves a model: it wakes for whoever asks for it now."""
+    return not table.mix and now_s <= table.valid_until_s < math.inf
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from llmd_autoscaler.core.slo import Timing, missed_bound
 from llmd_autoscaler.errors import ObservationError
 from llmd_autoscaler.router.classify import class_of
 from llmd_autoscaler.router.count import FAILED, Counts
-from llmd_autoscaler.router.dispatch import Case, Dispatcher
+from llmd_autoscaler.router.dispatch import Case, Dispatcher, is_asleep
 from llmd_autoscaler.router.fleet import Carried, Fleet, Instance
 from llmd_autoscaler.router.inbound import BadRequestError, Inbound, read_inbound
 from llmd_autoscaler.router.learnt import Learnt
@@ -30,6 +30,8 @@ _MAX_ATTEMPTS = 4
 # images in a chat are sent inside the body
 MAX_BODY_BYTES = 64 * 2**20
 _OK = 200
+# Of a model that sleeps: when to ask again, though weights may take longer. Whoever does not ask again loses nothing.
+_WAKES_WITHIN_S = "30"
 _PATHS = ("/v1/completions", "/v1/chat/completions")
 _REQUEST_ID = "x-request-id"
 # RFC 9110 section 7.6.1, and what aiohttp writes itself; an encoding would hide the events from us
@@ -209,6 +211,7 @@ class Proxy:
             self.learnt.saw_prompt(case.model, prompt_bytes=inbound.n_prompt_bytes, isl=usage.isl)
             self.learnt.saw_answer(case.model, case.class_name, osl=usage.osl)
         measured = Timing(case.arrival_s, *timing, isl=usage.isl, osl=usage.osl)
+        self.counts.timed(case.model, case.class_name, measured)
         return missed_bound(case.request_class.qos.bounds, measured)
 
     def _note(self, run: _Run, instance: Instance, refusal: RefusalError) -> None:
@@ -226,6 +229,11 @@ class Proxy:
         )
 
     def _nobody(self, run: _Run, refusal: RefusalError | None) -> web.Response:
+        if refusal is None and is_asleep(run.case.table, now_s=self.clock.now_s()):
+            text = f"{run.case.model} sleeps, and this request wakes it: try again in a while"
+            response = self._error(503, text, "model_asleep", run.request_id)
+            response.headers["Retry-After"] = _WAKES_WITHIN_S
+            return response
         if refusal is None:
             text = f"no instance of {run.case.model} is ready to serve: try again in a while"
             return self._error(503, text, "no_instance", run.request_id)

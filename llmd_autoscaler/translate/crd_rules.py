@@ -116,9 +116,6 @@ FIELD_RULES: Mapping[Field, Rule] = {
         r"self.matches(r'^0+[.][0-9]*[1-9][0-9]*$')",
         'write a share above 0 and below 1, such as "0.99"',
     ),
-    (ServiceLevelSpec, "minInstances"): Rule(
-        "self >= 1", "0 needs a router that can hold requests; write 1 or more"
-    ),
     (ServiceLevelSpec, "classes"): Rule(
         "self.filter(each, has(each.match.default) && each.match.default).size() == 1",
         "write match: {default: true} in exactly one class",

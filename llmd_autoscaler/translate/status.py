@@ -142,6 +142,9 @@ def _forecast(decision: Decision, classes: Sequence[QosClass]) -> Iterator[Class
 
 
 def _mix(decision: Decision, served: Sequence[Served]) -> Iterator[MixEntry]:
+    """What serves the model; nothing while it sleeps, by which a router knows that it does."""
+    if all(_is_at_zero(decision, each.target) for each in served):
+        return
     for each in served:
         decided, profile = decision.target(each.target.name), each.target.profile
         yield MixEntry(
@@ -154,6 +157,11 @@ def _mix(decision: Decision, served: Sequence[Served]) -> Iterator[MixEntry]:
             step=profile_spec_step(profile.step),
             front_end=profile_spec_front_end(profile.front_end),
         )
+
+
+def _is_at_zero(decision: Decision, target: TargetState) -> bool:
+    """Whether a target shall have no instance and has none that could still serve."""
+    return decision.target(target.name).desired == 0 and target.n_present == 0
 
 
 def _routes(decision: Decision) -> Iterator[Route]:

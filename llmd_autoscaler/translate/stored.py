@@ -38,6 +38,13 @@ def stored_desired(status: Mapping[str, object]) -> int:
     return desired if is_count and isinstance(desired, int) else 0
 
 
+def stored_number(status: Mapping[str, object]) -> int | None:
+    """Instances last decided, 0 for a model that was put to sleep; None where nothing was decided."""
+    if status.get("desiredReplicas") == 0 and status.get("desiredReplicas") is not False:
+        return 0
+    return stored_desired(status) or None
+
+
 def stored_valid_until_s(status: Mapping[str, object]) -> float | None:
     """Until when the last decision may be served; None where there is none."""
     at = status.get("validUntil")

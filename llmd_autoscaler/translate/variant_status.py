@@ -10,6 +10,7 @@ from llmd_autoscaler.translate.stored import (
     Change,
     stored_desired,
     stored_history,
+    stored_number,
     stored_ready_by_s,
 )
 from models.decision_id import DecisionId
@@ -40,6 +41,8 @@ class Subject:
     generation: int
     findings: tuple[Finding, ...] = ()
     stored: Mapping[str, object] = field(default_factory=dict)
+    n_lead_samples: int = 0  # starts behind the lead time; 0: it is the profile's
+    is_waiting: bool = False  # whether instances wait for a node, so that no start is under way
 
 
 def rounded(value: float, digits: int = 2) -> float:
@@ -73,13 +76,11 @@ def variant_status(
                 desired=decided.desired,
                 current=target.n_ready,
                 starting=target.n_starting,
-                ready_by_s=_ready_by_s(target, decided, stamp, subject.stored),
+                ready_by_s=_ready_by_s(target, decided, stamp, subject),
                 load=load,
             ),
         ),
-        lead_time=LeadTimeStatus(
-            p50_s=target.lead.p50_s, p90_s=target.lead.p90_s, source=LeadTimeSource.PROFILE
-        ),
+        lead_time=_lead_time(target, subject.n_lead_samples),
         reasons=tuple(Reason(code=str(r.code), message=r.message) for r in decided.reasons),
         history=tuple(
             HistoryEntry(
@@ -100,12 +101,26 @@ def variant_status(
     return status.to_wire()
 
 
+def _lead_time(target: TargetState, n_samples: int) -> LeadTimeStatus:
+    """How long a start takes, and who says so."""
+    if not n_samples:
+        return LeadTimeStatus(
+            p50_s=target.lead.p50_s, p90_s=target.lead.p90_s, source=LeadTimeSource.PROFILE
+        )
+    return LeadTimeStatus(
+        p50_s=target.lead.p50_s,
+        p90_s=target.lead.p90_s,
+        source=LeadTimeSource.OBSERVED,
+        samples=n_samples,
+    )
+
+
 def history(
     decided: TargetDecision, stamp: Stamp, stored: Mapping[str, object]
 ) -> tuple[Change, ...]:
     """The last changes of a target's number, this one included where it is one."""
-    before, changes = stored_desired(stored), stored_history(stored)
-    if not before or before == decided.desired:
+    before, changes = stored_number(stored), stored_history(stored)
+    if before is None or before == decided.desired:
         return changes
     code = str(decided.reasons[0].code) if decided.reasons else ""
     change = Change(stamp.decided_at_s, before, decided.desired, code)
@@ -113,12 +128,14 @@ def history(
 
 
 def _ready_by_s(
-    target: TargetState, decided: TargetDecision, stamp: Stamp, stored: Mapping[str, object]
+    target: TargetState, decided: TargetDecision, stamp: Stamp, subject: Subject
 ) -> float | None:
     """When the missing instances should serve: counted from the decision that asked for them."""
     if decided.desired <= target.n_ready:
         return None
-    known_s = stored_ready_by_s(stored, Group.MIXED.value)
-    if known_s is not None and stored_desired(stored) == decided.desired:
+    known_s = stored_ready_by_s(subject.stored, Group.MIXED.value)
+    is_asked_for = known_s is not None and stored_desired(subject.stored) == decided.desired
+    # without a node no start is under way: its end moves on with the clock
+    if is_asked_for and not subject.is_waiting:
         return known_s
     return stamp.decided_at_s + target.lead.p90_s

@@ -33,6 +33,9 @@ from models.resource import Resource
 from models.service_level import ServiceLevel
 from models.variant_autoscaling import VariantAutoscaling
 
+# Some times the lead time of a large model: sleeping for less costs more in waiting than it saves.
+IDLE_AFTER_S = 900.0
+
 Wire = Mapping[str, object]
 Kind = TypeVar("Kind", bound=Resource)
 
@@ -48,6 +51,8 @@ class Level:
     model_id: str
     classes: tuple[QosClass, ...]
     default_class: str
+    min_instances: int = 1
+    idle_after_s: float = IDLE_AFTER_S
 
     @property
     def seniority(self) -> tuple[float, str]:
@@ -81,6 +86,7 @@ class Variant:
     metrics_path: str
     metrics_scheme: str
     resource: VariantAutoscaling
+    actuation: str = "HPA"  # HPA | Direct | Advisory
 
     @property
     def seniority(self) -> tuple[float, str]:
@@ -129,6 +135,8 @@ def read_level(wire: Wire) -> Level:
         model_id=level.spec.model_id,
         classes=qos_classes(level.spec),
         default_class=next(each.name for each in classes if each.match.default),
+        min_instances=level.spec.min_instances,
+        idle_after_s=level.spec.idle_after_s or IDLE_AFTER_S,
     )
 
 
@@ -151,6 +159,7 @@ def read_variant(wire: Wire) -> Variant:
         metrics_path=spec.metrics.path,
         metrics_scheme=spec.metrics.scheme.value,
         resource=variant,
+        actuation=spec.actuation.value,
     )
 
 

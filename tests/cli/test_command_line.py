@@ -98,8 +98,8 @@ DEFAULT = files("llmd_autoscaler.local").joinpath("config", "default.yaml").read
     ("right", "wrong", "said"),
     [
         ('percentile: "0.99"', "percentile: 0.99", ": spec.classes[0].slo.percentile: found 0.99"),
-        ("routing: Obeyed", "minInstances: 0", ": spec.minInstances: 0 needs a router that can hold"),
-        ("minReplicas: 3", "minReplicas: 0", ": spec.minReplicas: found 0 (a number); write 1 or more"),
+        ("routing: Obeyed", "minInstances: -1", ": spec.minInstances: found -1 (a number); write 0 or more"),
+        ("minReplicas: 3", "minReplicas: -1", ": spec.minReplicas: found -1 (a number); write 0 or more"),
         ("Count: 4", "Count: 8", "the profile has acceleratorCount 4, but spec.acceleratorCount is 8"),
         ("llama-3.1-70b-a100-tp4}", "llama-3.1-8b-h100}", "the profile has model meta-llama/Llama-3.1-8B"),
     ],

@@ -14,6 +14,7 @@ from llmd_autoscaler.kube.resources import (
     CAPACITY_PROFILES,
     DEPLOYMENTS,
     EVENTS,
+    HPAS,
     PODS,
     SERVICE_LEVELS,
     VARIANT_AUTOSCALINGS,
@@ -73,10 +74,31 @@ class World:
         status = {"phase": "Running", "podIP": ip, "conditions": [ready]}
         return await self.kube.apply_status(PODS, "llm", name, status, manager="kubelet")
 
+    async def hpa(self, name="a100", **changes):
+        described = {
+            "apiVersion": "autoscaling.llmd.ai/v1alpha1",
+            "kind": "VariantAutoscaling",
+            "name": name,
+        }
+        metric = {
+            "describedObject": described,
+            "metric": {"name": "desired_replicas"},
+            "target": {"type": "AverageValue", "averageValue": "1"},
+        }
+        spec = {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": 1,
+            "maxReplicas": 10,
+            "metrics": [{"type": "Object", "object": metric}],
+            "behavior": {"scaleUp": {"tolerance": "0"}, "scaleDown": {"tolerance": "0"}},
+        }
+        return await self.add(HPAS, name, spec | changes)
+
     async def all_of_one_model(self, n_ready=1):
         await self.level()
         await self.profile()
         await self.variant()
+        await self.hpa()
         deployment = await self.deployment()
         for i in range(n_ready):
             await self.pod(f"a100-{i}", deployment)
@@ -109,7 +131,7 @@ async def following(world, *, replica_sets=None, **options):
     if (
         replica_sets is not None
     ):  # the small API server has no ReplicaSets: another one answers for them
-        cluster._kube = _Split(world.kube, replica_sets)
+        cluster.door.kube = _Split(world.kube, replica_sets)
     task = asyncio.create_task(cluster.run())
     try:
         async with asyncio.timeout(10):
@@ -123,7 +145,7 @@ async def following(world, *, replica_sets=None, **options):
 async def until(cluster, claim):
     """The first view of which a claim holds; views change as the watches bring news."""
     changed = asyncio.Event()
-    for mirror in (*cluster._mirrors.values(), cluster._pods):
+    for mirror in cluster._mirrors.values():
         mirror._on_change = _both(mirror._on_change, changed.set)
     async with asyncio.timeout(10):
         while not claim(view := await cluster.observe(now_s=NOW_S)):

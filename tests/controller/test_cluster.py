@@ -116,7 +116,11 @@ async def test_pods_are_labelled_without_waiting_for_a_tick(world):
     async with following(world) as cluster:
         await until(
             cluster,
-            lambda _: cluster._pods.objects["llm", "a100-0"]["metadata"]["labels"].get(TARGET),
+            lambda _: (
+                cluster._mirrors[PODS.kind]
+                .objects["llm", "a100-0"]["metadata"]["labels"]
+                .get(TARGET)
+            ),
         )
     labels = (await world.get(PODS, "a100-0"))["metadata"]["labels"]
     assert labels == {
@@ -282,10 +286,10 @@ async def test_an_api_server_that_refuses_is_told_with_how_many(world):
     await world.all_of_one_model()
     async with following(world) as cluster, answering(refusing) as refused:
         view = await until(cluster, has_ready(1))
-        working, cluster._kube = cluster._kube, refused
+        working, cluster.door.kube = cluster.door.kube, refused
         with pytest.raises(ObservationError, match="1 of 1 models"):
             await cluster.publish([publication(view)], now_s=NOW_S)
-        cluster._kube = working
+        cluster.door.kube = working
         await cluster.publish([publication(view)], now_s=NOW_S)
     assert (await world.get(VARIANT_AUTOSCALINGS, "a100"))["status"]["decisionID"] == "1-1"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llmd_autoscaler.controller.pods import by_owner, counts, instances, read_pods
+from llmd_autoscaler.controller.pods import by_root, counts, instances, read_pods
 from llmd_autoscaler.controller.selector import selects
 
 
@@ -46,7 +46,8 @@ def test_an_address_of_version_six_is_bracketed():
 
 def test_a_pod_belongs_to_the_deployment_behind_its_replica_set():
     pods = read_pods([wire("a", owner="rs"), wire("b", owner="d"), wire("c", owner="other")])
-    found = by_owner(pods, {"rs": "d"})
+    roots = {"rs": "d"}
+    found = by_root(pods, lambda pod: roots.get(pod.owner.uid, pod.owner.uid))
     assert {uid: [pod.name for pod in each] for uid, each in found.items()} == {
         "d": ["a", "b"],
         "other": ["c"],
@@ -54,7 +55,7 @@ def test_a_pod_belongs_to_the_deployment_behind_its_replica_set():
 
 
 def test_a_pod_that_nobody_controls_belongs_to_nobody():
-    assert by_owner(read_pods([wire(ownerReferences=[])]), {}) == {}
+    assert by_root(read_pods([wire(ownerReferences=[])]), lambda _: "") == {}
 
 
 def expression(operator, *values):

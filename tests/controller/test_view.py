@@ -2,10 +2,13 @@
 
 import pytest
 
+from llmd_autoscaler.controller.lead_times import ObservedLead
+from llmd_autoscaler.controller.observed import Observed
 from llmd_autoscaler.controller.pods import Pod
 from llmd_autoscaler.controller.ports import ModelKey
 from llmd_autoscaler.controller.readings import Unreadable
-from llmd_autoscaler.controller.view import Observed, picture
+from llmd_autoscaler.controller.view import picture
+from llmd_autoscaler.core.variant import LeadTime
 from llmd_autoscaler.translate.world import read_level, read_profile, read_stock, read_variant
 from tests.controller.conftest import EXAMPLE
 
@@ -46,6 +49,7 @@ def seen(
     unreadable=None,
     selectors=None,
     now_s=0.0,
+    **more,
 ):
     levels = [level()] if levels is None else levels
     variants = [variant()] if variants is None else variants
@@ -61,6 +65,7 @@ def seen(
         pods={("llm", name): each for name, each in found.items()},
         status=lambda kind, key: (statuses or {}).get((kind, key[1]), {}),
         unreadable=unreadable or {},
+        **more,
     )
     return picture(observed, ())
 
@@ -121,15 +126,11 @@ def test_one_model_in_two_namespaces_is_two_models():
         ({"groups": ["decode"]}, ("OptimizationReady", "UnsupportedGroups")),
         ({"costPerHour": None}, ("OptimizationReady", "NoPrice")),
         (
-            {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "b"}},
-            ("TargetResolved", "UnsupportedKind"),
-        ),
-        (
             {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "a100"}},
             ("TargetResolved", "TargetTaken"),
         ),
     ],
-    ids=["no profile", "other hardware", "groups", "price", "kind", "taken"],
+    ids=["no profile", "other hardware", "groups", "price", "taken"],
 )
 def test_a_variant_that_cannot_be_acted_on_is_left_out_and_the_others_go_on(changes, expected):
     found = seen(variants=[variant(), variant("b", **changes)])
@@ -200,3 +201,44 @@ def test_a_model_may_use_what_the_others_leave_of_the_stock():
 def test_a_kind_that_nobody_limits_is_not_limited():
     (model,) = seen(stocks=[stock(limit=None, shares=[])]).view.models
     assert model.stock == {}
+
+
+def notes(found, name="a100"):
+    return [(note.type, note.status, note.reason) for note in found.targets["llm", name].notes]
+
+
+def test_a_kind_that_cannot_be_scaled_is_said_in_the_words_of_who_found_out():
+    target = {"apiVersion": "v1", "kind": "Pod", "name": "b"}
+    other = variant("b", scaleTargetRef=target)
+    why = {("llm", other.scale_target): "v1 Pod has no /scale"}
+    found = seen(variants=[variant(), other], unscalable=why)
+    assert troubles(found) == [("b", "TargetResolved", "UnsupportedKind")]
+
+
+def test_a_lead_time_that_was_observed_is_what_is_planned_by():
+    lead = ObservedLead(LeadTime(30.0, 45.0), 7)
+    found = seen(leads={("llm", "a100"): lead})
+    (model,) = found.view.models
+    assert (model.targets[0].lead, found.targets["llm", "a100"].n_lead_samples) == (lead.lead, 7)
+
+
+def test_a_target_that_no_hpa_scales_is_acted_on_and_says_so():
+    found = seen()
+    assert ("HPAHealthy", "False", "NoHPA") in notes(found)
+    assert troubles(found) == []
+
+
+def test_what_is_said_of_an_hpa_is_part_of_the_view_so_that_a_change_is_written_at_once():
+    (model,) = seen().view.models
+    assert ("a100", "HPAHealthy", "NoHPA") in model.said
+
+
+def test_a_model_is_asleep_when_zero_was_published_for_all_its_targets():
+    both = [variant(), variant("b")]
+    at_zero = {"desiredReplicas": 0}
+    one = seen(variants=both, statuses={("VariantAutoscaling", "a100"): at_zero})
+    all_ = seen(
+        variants=both,
+        statuses={("VariantAutoscaling", name): at_zero for name in ("a100", "b")},
+    )
+    assert [found.view.models[0].is_asleep for found in (one, all_)] == [False, True]

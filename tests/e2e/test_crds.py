@@ -115,7 +115,10 @@ REFUSED_VARIANTS = {
         "found 3, below minReplicas 5; write 5 or more",
     ),
     "no max": ({"maxReplicas": ...}, "spec.maxReplicas: Required value"),
-    "min 0": ({"minReplicas": 0}, "spec.minReplicas in body should be greater than or equal to 1"),
+    "min below 0": (
+        {"minReplicas": -1},
+        "spec.minReplicas in body should be greater than or equal to 0",
+    ),
     "max above int32": (
         {"maxReplicas": 2**31},
         "spec.maxReplicas in body should be less than or equal to 2147483647",
@@ -158,7 +161,10 @@ REFUSED_VARIANTS = {
 }
 
 REFUSED_LEVELS = {
-    "minInstances 0": ({"minInstances": 0}, "0 needs a router that can hold requests"),
+    "minInstances below 0": (
+        {"minInstances": -1},
+        "spec.minInstances in body should be greater than or equal to 0",
+    ),
     "no class": ({"classes": []}, "spec.classes"),
     "no default class": (
         {"classes__1__match": {"objective": "relaxed"}},

@@ -171,28 +171,21 @@ async def test_a_stricter_bound_is_planned_for_at_the_next_tick(world):
     assert strict.load > loose.load
 
 
-async def test_a_minimum_of_nought_holds_the_last_decision_and_says_what_it_needs(world):
+async def test_a_minimum_of_nought_of_the_model_changes_no_number_that_is_asked_for(world):
     async with running(world, qps=12.0) as it:
         number = (await it.ticks(6))[-1]
         await it.change(SERVICE_LEVELS, "llama", {"spec": {"minInstances": 0}})
-        await it.ticks_without_a_model(1)
-        said, status = (
-            await it.condition("SLOFeasible", SERVICE_LEVELS, "llama"),
-            await it.status(),
-        )
-    assert said[:2] == ("False", "Unreadable")
-    assert "spec.minInstances: 0 needs a router that can hold requests; write 1 or more" in said[2]
-    assert status["desiredReplicas"] == number
+        assert await it.ticks(1) == [number]
 
 
-async def test_a_minimum_of_nought_replicas_is_refused_with_its_sentence(world):
+async def test_a_minimum_of_nought_behind_an_hpa_that_stops_at_one_is_one_and_says_so(world):
     async with running(world) as it:
         await it.ticks(1)
         await it.change(VARIANT_AUTOSCALINGS, "a100", {"spec": {"minReplicas": 0}})
-        await it.ticks_without_a_model(1)
-        said = await it.condition("OptimizationReady")
-    assert said[:2] == ("False", "Unreadable")
-    assert "spec.minReplicas: found 0 (a number); write 1 or more" in said[2]
+        numbers = await it.ticks(1)
+        said = await it.condition("HPAHealthy")
+    assert (numbers, said[:2]) == ([1], ("False", "Clamped"))
+    assert 'HPA "a100" has minReplicas 1, above ours, 0' in said[2]
 
 
 async def test_a_limit_of_the_spec_is_obeyed_at_the_next_tick_and_its_generation_told(world):

@@ -35,10 +35,9 @@ def test_the_least_that_can_be_said_is_one_default_class():
     assert (spec.min_instances, spec.routing, spec.classes[0].priority) == (1, "Uncontrolled", 0)
 
 
-def test_no_instance_at_all_needs_a_router_that_holds_requests():
-    assert complaints(level(minInstances=0)) == [
-        "spec.minInstances: 0 needs a router that can hold requests; write 1 or more"
-    ]
+def test_a_model_may_sleep_after_an_idle_time():
+    spec = ServiceLevel.from_wire(level(minInstances=0, idleAfter="5m")).spec
+    assert (spec.min_instances, spec.idle_after_s) == (0, 300.0)
 
 
 def test_one_class_must_be_the_default():

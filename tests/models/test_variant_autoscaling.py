@@ -30,9 +30,10 @@ def test_the_least_that_can_be_said_is_enough():
     assert (spec.groups, spec.accelerator_count, spec.metrics.path) == (("mixed",), 1, "/metrics")
 
 
-def test_fewest_instances_are_one_or_more():
-    assert complaints(variant(minReplicas=0)) == [
-        "spec.minReplicas: found 0 (a number); write 1 or more"
+def test_fewest_instances_are_none_or_more():
+    assert VariantAutoscaling.from_wire(variant(minReplicas=0)).spec.min_replicas == 0
+    assert complaints(variant(minReplicas=-1)) == [
+        "spec.minReplicas: found -1 (a number); write 0 or more"
     ]
 
 

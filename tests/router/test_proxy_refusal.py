@@ -1,7 +1,9 @@
 """What counts as a refusal, what is tried elsewhere, and what the client is told in the end."""
 
 import asyncio
+import dataclasses
 import json
+import math
 import socket
 
 import pytest
@@ -243,3 +245,24 @@ async def test_two_hundred_requests_into_a_dying_server_are_answered_or_failed_o
     assert world.counts.value("attained_total", MODEL, "interactive", "failed") == cut
     assert world.counts.value("arrivals_total", MODEL, "interactive", "64") == 200
     assert all(instance.n_in_flight == 0 for instance in world.instances())
+
+
+async def ask_nobody(world: World) -> tuple[int, str | None, str]:
+    """Status, Retry-After and reason of the answer to a request that nobody can serve."""
+    body = {"model": MODEL, "prompt": "a b c"}
+    async with world.client.post(f"{world.url}/v1/completions", json=body) as answer:
+        found = await answer.json()
+        return answer.status, answer.headers.get("Retry-After"), found["error"]["reason"]
+
+
+async def test_a_model_that_sleeps_says_so_and_counts_who_came(world: World) -> None:
+    world.use(dataclasses.replace(table(), mix={}, valid_until_s=2000.0))  # it is 1000 s
+    assert await ask_nobody(world) == (503, "30", "model_asleep")
+    assert world.counts.value("arrivals_total", MODEL, "interactive", "64") == 1
+    assert world.counts.value("unanswered_total", "model_asleep") == 1
+
+
+async def test_a_model_without_a_decision_in_force_does_not_sleep(world: World) -> None:
+    for until_s in (999.0, math.inf):  # it ran out, or there never was one
+        world.use(dataclasses.replace(table(), mix={}, valid_until_s=until_s))
+        assert await ask_nobody(world) == (503, None, "no_instance")

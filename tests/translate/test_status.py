@@ -83,6 +83,23 @@ def test_a_target_of_no_tier_has_none():
     assert "tier" not in written()["mix"][1]
 
 
+def asleep(*served):
+    none = decision(decided("a100", 0), decided("h100", 0), routes=())
+    seen, subject = Seen(CLASSES, "router", None), Subject(3, (), {})
+    return service_level_status(none, STAMP, subject, seen, served)
+
+
+def test_a_model_that_sleeps_has_no_mix_by_which_a_router_knows_it():
+    gone = [Served(target(name, n_ready=0, n_starting=0), 8000) for name in ("a100", "h100")]
+    assert asleep(*gone)["mix"] == []
+
+
+def test_pods_that_still_serve_a_model_falling_asleep_keep_their_places():
+    last = Served(target("a100", n_ready=1, n_starting=0), 8000)
+    gone = Served(target("h100", n_ready=0, n_starting=0), 8000)
+    assert [each["target"] for each in asleep(last, gone)["mix"]] == ["a100", "h100"]
+
+
 def test_routes_stand_with_their_longest_prompt_and_fractions():
     assert [(r.get("islUpTo"), r["target"], r["fraction"]) for r in written()["routes"]] == [
         (4096, "a100", "0.7"),

@@ -7,6 +7,7 @@ from llmd_autoscaler.translate.stored import (
     stored_desired,
     stored_epoch,
     stored_history,
+    stored_number,
     stored_ready_by_s,
 )
 
@@ -47,3 +48,12 @@ def test_a_readiness_that_was_announced_is_found_by_group():
     status = {"groups": [{"name": "mixed", "readyBy": "2026-11-24T09:30:00Z"}]}
     assert stored_ready_by_s(status, "mixed") == 1795512600.0
     assert stored_ready_by_s(status, "decode") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "number"),
+    [({}, None), ({"desiredReplicas": 0}, 0), ({"desiredReplicas": 3}, 3), ({"desiredReplicas": False}, None), ({"desiredReplicas": -1}, None)],
+    ids=["nothing", "asleep", "three", "no number", "below 0"],
+)  # fmt: skip
+def test_a_model_that_was_put_to_sleep_is_told_from_one_without_a_decision(status, number):
+    assert stored_number(status) == number

@@ -1,5 +1,6 @@
 """The status of a VariantAutoscaling as it is written."""
 
+from llmd_autoscaler.core.variant import LeadTime
 from llmd_autoscaler.core.world import Reason, ReasonCode
 from llmd_autoscaler.translate.condition import TRUE, Finding
 from llmd_autoscaler.translate.variant_status import Stamp, Subject, rounded, variant_status
@@ -89,3 +90,28 @@ def test_a_load_that_nobody_saw_is_left_out_and_not_zero():
 
 def test_a_number_is_rounded_and_never_minus_zero():
     assert (rounded(3.2149), str(rounded(-0.001))) == (3.21, "0.0")
+
+
+def test_a_lead_time_that_was_observed_says_of_how_many_starts():
+    subject = Subject(2, (RESOLVED,), {}, n_lead_samples=6)
+    status = variant_status(target(lead=LeadTime(91.0, 140.0)), decided(), STAMP, subject)
+    assert status["leadTime"] == {
+        "p50": "1m31s",
+        "p90": "2m20s",
+        "source": "observed",
+        "samples": 6,
+    }
+
+
+def test_a_readiness_moves_on_while_instances_wait_for_a_node():
+    announced = {"name": "mixed", "readyBy": "2026-11-24T09:31:00Z"}
+    stored = {"desiredReplicas": 4, "groups": [announced]}
+    subject = Subject(2, (RESOLVED,), stored, is_waiting=True)
+    status = variant_status(target(), decided(), STAMP, subject)
+    # now, 09:30:00, and the p90 of 200 s: a start that has not begun ends no sooner
+    assert status["groups"][0]["readyBy"] == "2026-11-24T09:33:20Z"
+
+
+def test_a_model_that_wakes_is_a_change_from_zero():
+    status = written(stored={"desiredReplicas": 0})
+    assert [(each["from"], each["to"]) for each in status["history"]] == [(0, 4)]

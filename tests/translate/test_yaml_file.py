@@ -66,8 +66,8 @@ def test_empty_documents_are_passed_over():
         ),
         (
             "minInstances: 1",
-            "minInstances: 0",
-            "spec.minInstances: 0 needs a router that can hold requests; write 1 or more",
+            "minInstances: -1",
+            "spec.minInstances: found -1 (a number); write 0 or more",
         ),
         (
             "actuation: HPA",

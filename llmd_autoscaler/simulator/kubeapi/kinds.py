@@ -38,6 +38,12 @@ ACCELERATOR_STOCK = Kind(
 POD = Kind("", "v1", "pods", "Pod", needs_revision=False)
 EVENT = Kind("", "v1", "events", "Event", has_status=False, needs_revision=False)
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment", has_scale=True, needs_revision=False)
+STATEFUL_SET = Kind(
+    "apps", "v1", "statefulsets", "StatefulSet", has_scale=True, needs_revision=False
+)
+LEADER_WORKER_SET = Kind(
+    "leaderworkerset.x-k8s.io", "v1", "leaderworkersets", "LeaderWorkerSet", has_scale=True
+)
 HPA = Kind(
     "autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", needs_revision=False
 )
@@ -51,6 +57,8 @@ KINDS = (
     POD,
     EVENT,
     DEPLOYMENT,
+    STATEFUL_SET,
+    LEADER_WORKER_SET,
     HPA,
     LEASE,
 )

@@ -39,7 +39,7 @@ def test_a_path_names_its_collection_object_or_part(path, target):
         "/",
         "/api/v1",
         "/api/v2/pods",
-        "/apis/apps/v1/statefulsets",
+        "/apis/apps/v1/daemonsets",
         "/api/v1/pods/a",  # a namespaced object without its namespace
         "/api/v1/namespaces/llm/pods/a/scale",  # pods have no scale
         "/api/v1/namespaces/llm/pods//status",

@@ -72,7 +72,7 @@ async def test_a_failure_is_a_status_object(api):
 
 
 async def test_an_unknown_path_is_a_status_object_too(api):
-    code, status = await api.call("GET", "/apis/apps/v1/statefulsets")
+    code, status = await api.call("GET", "/apis/apps/v1/daemonsets")
     assert (code, status["reason"]) == (404, "NotFound")
 
 
@@ -213,7 +213,17 @@ async def test_a_delete_of_a_former_object_of_the_name_is_refused(api):
 async def test_discovery_lists_a_kind_with_its_subresources(api):
     _, found = await api.call("GET", "/apis/apps/v1")
     names = [entry["name"] for entry in found["resources"]]
-    assert names == ["deployments", "deployments/status", "deployments/scale"]
+    assert names[:3] == ["deployments", "deployments/status", "deployments/scale"]
+
+
+async def test_the_scale_of_a_group_of_pods_has_the_selector_that_its_status_names(api):
+    path = "/apis/leaderworkerset.x-k8s.io/v1/namespaces/llm/leaderworkersets"
+    kind = {"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet"}
+    await api.call("POST", path, kind | {"metadata": {"name": "a"}, "spec": {"replicas": 2}})
+    status = {"status": {"hpaPodSelector": "role=leader", "replicas": 2}}
+    await api.call("PATCH", f"{path}/a/status", status, "application/merge-patch+json")
+    _, scale = await api.call("GET", f"{path}/a/scale")
+    assert (scale["spec"]["replicas"], scale["status"]["selector"]) == (2, "role=leader")
 
 
 async def test_discovery_prefers_the_newer_version_of_the_metrics_api():

@@ -139,7 +139,7 @@ async def test_on_an_api_server_a_model_sleeps_with_its_whole_mix_and_wakes_by_o
     await world.deployment()  # without a pod: what is left when the HPA went to zero
     woken = [0.0]
 
-    def router(now_s):
+    def router(_):
         return counted(woken[0], n_classes=3, started_at_s=NOW_S)
 
     async with following(world) as cluster:

@@ -87,6 +87,8 @@ def _answers(
     edges = np.array(EDGES_TOKENS, dtype=np.float64)
     lower = np.append(1.0, edges[:-1])
     by_class = shapes.completions.sum(axis=1)
+    bin_mean = _bin_means(shapes, lower, edges)
+    power = (edges - lower) / (bin_mean - lower) - 1.0
     osl = np.ones(len(class_of), dtype=np.int64)
     for cell in np.unique(class_of * N_BINS + bin_of):
         where = np.flatnonzero(class_of * N_BINS + bin_of == cell)
@@ -96,18 +98,22 @@ def _answers(
             drawn = rng.exponential(mix.osl_tokens[c, b], len(where))
         else:
             bins = rng.choice(N_BINS, len(where), p=counts / counts.sum())
-            drawn = lower[bins] * (edges[bins] / lower[bins]) ** rng.random(len(where))
-            # Scale so that the mean is the one that was measured: within a bin only the law is assumed.
-            drawn *= mix.osl_tokens[c, b] / max(
-                float(_log_mean(lower, edges) @ (counts / counts.sum())), 1.0
-            )
+            reach = edges[bins] - lower[bins]
+            drawn = lower[bins] + reach * rng.random(len(where)) ** power[c, bins]
+            # A cell's mean is measured, too, and its few answers may be longer or shorter than its class's.
+            drawn *= mix.osl_tokens[c, b] / max(float(bin_mean[c] @ (counts / counts.sum())), 1.0)
         osl[where] = np.maximum(1, np.rint(drawn))
     return osl
 
 
-def _log_mean(low: Array, high: Array) -> Array:
-    """Mean of a length whose logarithm is uniform between two edges.
+def _bin_means(shapes: CountSnapshot, lower: Array, edges: Array) -> Array:
+    """(class, OSL bin) mean length of a class's answers in each bin, off its edges; the middle where there were none.
 
-    The shortest bin is six octaves wide, and a third of the answers of many a model end in its first two.
+    The shortest bin is six octaves wide, and whether its answers have four tokens or forty decides about their
+    TPOT: `lower + reach * u ** power` with u uniform has this mean.
     """
-    return np.asarray((high - low) / np.log(high / low))
+    counts, tokens = shapes.completions.sum(axis=1), shapes.osl_tokens.sum(axis=1)
+    middle = np.broadcast_to(0.5 * (lower + edges), counts.shape)
+    mean = np.divide(tokens, counts, out=middle.copy(), where=counts > 0)
+    margin = 0.02 * (edges - lower)
+    return np.asarray(np.clip(mean, lower + margin, edges - margin))

@@ -174,8 +174,8 @@ def test_a_spent_error_budget_provides_for_more_of_the_same_demand() -> None:
 
 
 def test_a_limit_below_what_is_provided_for_breaks_no_promise_while_it_carries_what_comes() -> None:
-    # two instances carry 6 a second (load 1.84), but not the seventh more that a spent budget asks for
-    decision = after_a_minute(6.0, target(limits=(1, 2)), is_spent=True)
+    # two instances carry 6.25 a second (load 1.9), but not the seventh more that a spent budget asks for
+    decision = after_a_minute(6.25, target(limits=(1, 2)), is_spent=True)
     assert (numbers([decision]), code(decision)) == ([2], ReasonCode.AT_LIMIT)
     assert decision.infeasible == ()
     assert decision.reasons[0].code is ReasonCode.AT_LIMIT

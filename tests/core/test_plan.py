@@ -93,7 +93,7 @@ def test_what_the_ready_ones_carry_ends_with_a_route_without_an_upper_limit() ->
 
 
 def test_what_the_ready_ones_cannot_carry_has_no_route_and_goes_wherever_work_is_least() -> None:
-    found, *_ = planned(of(SLOW_TARGET, FAST_TARGET, classes=BOTH), [20.0, 1.0])
+    found, *_ = planned(of(SLOW_TARGET, FAST_TARGET, classes=BOTH), [10.0, 1.0])
     assert found.infeasible == ()
     assert {route.class_name for route in found.routes} == {"interactive"}
 

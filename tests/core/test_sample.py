@@ -1,5 +1,7 @@
 """Requests drawn from a mix."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -44,12 +46,17 @@ def test_answers_keep_the_mean_that_was_measured() -> None:
         assert found.osl[mine].mean() == pytest.approx(expected, rel=0.06)
 
 
-def test_short_answers_are_as_likely_in_each_octave_of_their_bin() -> None:
+@pytest.mark.parametrize(("mean", "at_most_four"), [(5, 0.80), (15, 0.42), (32.5, 0.05), (50, 0.0)])
+def test_short_answers_are_as_short_as_their_bins_mean_says(
+    mean: float, at_most_four: float
+) -> None:
     shapes = counted(100.0, isl=700, osl=15)
+    shapes = dataclasses.replace(shapes, osl_tokens=shapes.completions * mean)
     mix = traffic_mix(shapes)
     found = draw(mix.share, mix, shapes, n=N, seed=1)
-    # the bin up to 64 tokens has six octaves, and its mean is 63 / ln 64 = 15.1: a third end within the first two
-    assert (found.osl <= 4).mean() == pytest.approx(1 / 3, abs=0.04)
+    # the bin reaches from 1 to 64: with the power k = 63 / (mean - 1) - 1 the share up to 4.5 is (3.5 / 63) ** (1 / k)
+    assert found.osl.mean() == pytest.approx(mean, rel=0.06)
+    assert (found.osl <= 4).mean() == pytest.approx(at_most_four, abs=0.05)
 
 
 def test_arrivals_come_one_a_second_and_in_order() -> None:

@@ -10,8 +10,11 @@ from llmd_autoscaler.cli import (
     compare,
     controller,
     crds,
+    fit,
     local,
     page,
+    predict,
+    profile,
     router,
     simulator,
     status,
@@ -59,7 +62,8 @@ def _parsers() -> tuple[Parser, Commands]:
     commands = parser.add_subparsers(
         title="commands", dest="name", metavar="COMMAND", required=True
     )
-    for group in (local, compare, controller, router, page, simulator, status, crds, warm):
+    groups = (local, compare, controller, router, page, simulator, status, profile, fit, predict)
+    for group in (*groups, crds, warm):
         group.add_to(commands)
     shown = commands.add_parser("version", help="print the version", allow_abbrev=False)
     shown.set_defaults(command=Command(lambda _: _print_version()))

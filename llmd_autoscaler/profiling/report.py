@@ -1,0 +1,127 @@
+"""A fit as one HTML file with its charts, which needs neither a server nor the internet."""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from plotly.offline import get_plotlyjs
+
+from llmd_autoscaler.core.variant import EngineProfile
+from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.profiling.fit import Fit
+from llmd_autoscaler.profiling.frontier import Slo, highest_rate_qps
+from llmd_autoscaler.profiling.point import Load, Point, Shape
+from llmd_autoscaler.profiling.prediction import predict
+from llmd_autoscaler.profiling.resource import rows_of_fit
+from llmd_autoscaler.profiling.scores import Judged, spreads
+
+_TEMPLATE = "profile.html"
+_DATA, _PLOTLY = "/*data*/", "/*plotly*/"
+# What chat, retrieval and batch are mostly held to.
+SLOS = (Slo(0.5, 0.025), Slo(1.0, 0.050), Slo(2.0, 0.100))
+_ISLS, _OSL = (128, 512, 1024, 2048, 4096, 8192, 16384), 128
+_CURVE_ISLS = (128, 1024, 4096)
+_USES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
+# of a figure in the page: field of the errors, of the point's clients, of the prediction, milliseconds?
+_FIGURES = (
+    ("itl_mean", "ITL mean", "itl_mean_s", "itl_mean_s", 1e3),
+    ("ttft_p50", "TTFT p50", "ttft_p50_s", "ttft_p50_s", 1e3),
+    ("ttft_p95", "TTFT p95", "ttft_p95_s", "ttft_p95_s", 1e3),
+    ("itl_p95", "ITL p95", "itl_p95_s", "itl_p95_s", 1e3),
+    ("out_tps", "output tokens/s", "out_tps", "out_tps", 1.0),
+)
+
+
+def write_report(
+    path: Path, name: str, fitted: Fit, judged: Sequence[Judged], left_out: Sequence[Point] = ()
+) -> None:
+    """Write the file.
+
+    Raises: ConfigError: it cannot be written.
+    """
+    data: dict[str, object] = {
+        "name": name,
+        "about": _about(fitted, judged),
+        "coefficients": [list(row) for row in rows_of_fit(fitted)],
+        "figures": [_figure(each, judged) for each in _FIGURES],
+        "spreads": {name: spread.to_json() for name, spread in spreads(judged).items()},
+        "curves": _curves(fitted.profile),
+        "frontier": _frontier(fitted.profile),
+        "left_out": [
+            {"load": p.load.name, "why": "; ".join(p.trouble) or p.left_out} for p in left_out
+        ],
+    }
+    # `<` opens an element wherever it stands, in a script too
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    page = files("llmd_autoscaler.profiling").joinpath("pages", _TEMPLATE).read_text("utf-8")
+    library: str = get_plotlyjs()
+    page = page.replace(_DATA, text).replace(_PLOTLY, library.replace("</script", "<\\/script"))
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(f"report {path}: {reason}; name a file that can be written") from error
+
+
+def _about(fitted: Fit, judged: Sequence[Judged]) -> str:
+    found = spreads(judged)
+    itl = found.get("itl_mean")
+    off = f"; ITL mean over all points {100 * itl.median_frac:.1f} % in the median" if itl else ""
+    return (
+        f"{fitted.n_points} points. Step error on prompt lengths that the fit had not seen: "
+        f"{100 * fitted.median_frac:.1f} % in the median, {100 * fitted.p95_frac:.1f} % at p95{off}."
+    )
+
+
+def _figure(each: tuple[str, str, str, str, float], judged: Sequence[Judged]) -> dict[str, object]:
+    name, words, measured, predicted, scale = each
+    rows = [
+        {
+            "load": j.point.load.name,
+            "regime": j.regime.value,
+            "measured": scale * getattr(j.point.clients, measured),
+            "predicted": scale * getattr(j.prediction, predicted),
+            "error": 100.0 * j.errors[name],
+            "clients": j.point.load.concurrency,
+        }
+        for j in judged
+        if name in j.errors
+    ]
+    return {"name": name, "words": words, "unit": "ms" if scale > 1.0 else "/s", "rows": rows}
+
+
+def _curves(profile: EngineProfile) -> list[dict[str, object]]:
+    """TTFT and ITL over the rate, up to what the engine can last."""
+    found: list[dict[str, object]] = []
+    for isl in _CURVE_ISLS:
+        shape = Shape(isl, _OSL)
+        n = min(profile.max_num_seqs, profile.kv_tokens // (isl + _OSL), 256)
+        if n < 1:
+            continue
+        most_qps = predict(profile, Load((shape,), n)).rps
+        at = [
+            (use * most_qps, predict(profile, Load((shape,), rate_qps=use * most_qps)))
+            for use in _USES
+        ]
+        found.append(
+            {
+                "name": f"{isl} × {_OSL}",  # noqa: RUF001 (it is meant)
+                "rate": [rate for rate, _ in at],
+                "ttft": [1e3 * p.ttft_p95_s for _, p in at],
+                "itl": [1e3 * (p.itl_mean_s or 0.0) for _, p in at],
+            }
+        )
+    return found
+
+
+def _frontier(profile: EngineProfile) -> list[dict[str, object]]:
+    """The highest rate of each prompt length under each SLO."""
+    return [
+        {
+            "name": slo.name,
+            "isl": list(_ISLS),
+            "rate": [highest_rate_qps(profile, Shape(isl, _OSL), slo) for isl in _ISLS],
+        }
+        for slo in SLOS
+    ]

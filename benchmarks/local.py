@@ -104,6 +104,8 @@ def main() -> int:
             ("lag_p99_s", "s"),
         )
         for name, found in (("real", real), ("virtual", virtual))
+        # a bound that misses the SLO itself is none
+        if found[key] is not None
     ]
     return 0 if print_report("local", figures, beside) else 1
 

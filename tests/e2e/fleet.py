@@ -157,7 +157,9 @@ async def loop(
         found = Loop(blueprint, clock, urls["router"], kube, folder)
         await _declare(Cluster(kube, namespace), found, folder)
         await children.start(program("router", "/health"))
-        await children.start(program("controller", "/readyz", "--router", urls["router"]))
+        # the one lease that the shipped role allows
+        lease = ("--lease", f"{NAMESPACE}/llmd-controller")
+        await children.start(program("controller", "/readyz", "--router", urls["router"], *lease))
         yield found
 
 

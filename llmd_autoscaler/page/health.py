@@ -14,7 +14,7 @@ _STALE = (
     "The decision has run out",
     "Check that the controller runs and reaches the API server; until then the HPA gets no number and the fleet stays as it is.",
 )
-_MISSED_TODO = {
+_MISSED_ADVICE = {
     "ttft": "TTFT is missed most: more or faster instances help; look whether a limit is reached below.",
     "tpot": "TPOT is missed most: the batches are too full; look whether the profile predicts what is seen.",
     "e2e": "E2E is missed most: look at the longest answers and at the queue.",
@@ -151,7 +151,7 @@ def _missed(model: ModelJson, each: ClassJson) -> Iterator[ProblemJson]:
     seen, ahead, asked = each["realised_frac"], each["predicted_frac"], each["percentile_frac"]
     if seen is not None and seen < asked:
         why = f"{percent(seen)} of its requests attained every bound within {each['window'] or 'the window'}; {percent(asked)} are promised."
-        todo = _MISSED_TODO.get(each["worst_bound"], _MISSED_OTHERWISE)
+        todo = _MISSED_ADVICE.get(each["worst_bound"], _MISSED_OTHERWISE)
         yield _problem("bad", (f"{name} misses its SLO", why, todo), of)
     elif ahead is not None and ahead < asked:
         why = (

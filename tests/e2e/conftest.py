@@ -10,6 +10,7 @@ from tests.controlplane.api import Api
 from tests.controlplane.fake_kubelet import FakeKubelet
 from tests.controlplane.plane import ControlPlane
 from tests.e2e.adapter import RegisteredAdapter, registered
+from tests.e2e.kinds import GROUP, PLURALS
 from tests.e2e.site import Site
 
 
@@ -51,3 +52,14 @@ async def site(api: Api, namespace: str, adapter: RegisteredAdapter) -> AsyncIte
         found = Site(api, namespace)
         yield found
         await found.remove_autoscalers()
+
+
+@pytest.fixture
+def collection(namespace):
+    """Where the objects of a kind are."""
+
+    def found(kind):
+        where = "" if kind == "AcceleratorStock" else f"/namespaces/{namespace}"
+        return f"{GROUP}{where}/{PLURALS[kind]}"
+
+    return found

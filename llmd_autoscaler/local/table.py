@@ -8,6 +8,7 @@ import numpy as np
 
 from llmd_autoscaler.core import score
 from llmd_autoscaler.core.slo import QosClass
+from llmd_autoscaler.local.columns import aligned
 from llmd_autoscaler.local.report import Report
 
 _HEADER = (
@@ -125,10 +126,10 @@ def _n(count: int, noun: str) -> str:
 
 def _fitting(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
     """The classes as rows, as columns where those are too wide, and else one below the other."""
-    lines = _aligned([_HEADER, *rows])
+    lines = aligned([_HEADER, *rows])
     if columns is None or _width(lines) <= columns:
         return lines
-    turned = _aligned(list(zip(_STACKED, *rows, strict=True)))
+    turned = aligned(list(zip(_STACKED, *rows, strict=True)))
     if _width(turned) <= columns:
         return turned
     return [line for row in rows for line in _stacked(row, columns)]
@@ -136,17 +137,6 @@ def _fitting(rows: Sequence[tuple[str, ...]], columns: int | None) -> list[str]:
 
 def _width(lines: Sequence[str]) -> int:
     return max(map(len, lines))
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of one width: the first to the left, figures to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [row[0].ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append(_GAP.join(cells).rstrip())
-    return lines
 
 
 def _stacked(row: Sequence[str], columns: int) -> list[str]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from llmd_autoscaler.core.engine import closed_loop as loop
 from llmd_autoscaler.core.engine.compiled import FloatRow, as_float_row, float_row, int_row
 from llmd_autoscaler.core.engine.state import (
     COMPUTED,
@@ -21,7 +22,6 @@ from llmd_autoscaler.core.engine.state import (
 )
 from llmd_autoscaler.core.variant import EngineProfile
 from llmd_autoscaler.errors import PlanError
-from llmd_autoscaler.profiling import closed_loop as loop
 from llmd_autoscaler.profiling.point import Load
 
 Array = NDArray[np.float64]

@@ -1,7 +1,6 @@
-# ruff: noqa: PLR0913, PLR0917 (as in core.engine: tuples of arrays are counted references, three times slower)
 """One simulated instance and its clients: a closed loop or recorded arrivals, with every gap between tokens counted.
 
-Rules for editors: kernels, as in core.engine.compiled: rows are indexed, never sliced, and nothing raises.
+Rules for editors: kernels, as in compiled.py: rows are indexed, never sliced, and nothing raises.
 """
 
 import math

@@ -1,22 +1,15 @@
 """A comparison as one HTML file with its charts, which needs neither a server nor the internet."""
 
-import json
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
-from llmd_autoscaler.errors import ConfigError
+from llmd_autoscaler.charts import file
 from llmd_autoscaler.local.comparison import Comparison
 from llmd_autoscaler.local.comparison_table import cells, setting
 from llmd_autoscaler.local.frontier import frontier
 from llmd_autoscaler.local.sweep import NAMES, OURS, STATIC
 from llmd_autoscaler.local.table import percent
 from llmd_autoscaler.simulator.contest import Outcome
-
-_TEMPLATE = "comparison.html"
-_DATA, _PLOTLY = "/*data*/", "/*plotly*/"
 
 
 def write_page(path: Path, about: str, comparisons: Sequence[Comparison]) -> None:
@@ -25,16 +18,7 @@ def write_page(path: Path, about: str, comparisons: Sequence[Comparison]) -> Non
     Raises: ConfigError: it cannot be written.
     """
     data = {"about": about, "runs": [_run(each) for each in comparisons]}
-    # `<` opens an element wherever it stands, in a script too
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    page = files("llmd_autoscaler.local").joinpath("pages", _TEMPLATE).read_text(encoding="utf-8")
-    library: str = get_plotlyjs()
-    page = page.replace(_DATA, text).replace(_PLOTLY, library.replace("</script", "<\\/script"))
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"--report {path}: {reason}; name a file that can be written") from error
+    file.write(path, "llmd_autoscaler.local", "comparison.html", data)
 
 
 def headline(comparison: Comparison) -> str:

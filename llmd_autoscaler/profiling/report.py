@@ -1,14 +1,10 @@
 """A fit as one HTML file with its charts, which needs neither a server nor the internet."""
 
-import json
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
-
+from llmd_autoscaler.charts import file
 from llmd_autoscaler.core.variant import EngineProfile
-from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.profiling.fit import Fit
 from llmd_autoscaler.profiling.frontier import Slo, highest_rate_qps
 from llmd_autoscaler.profiling.point import Load, Point, Shape
@@ -16,8 +12,6 @@ from llmd_autoscaler.profiling.prediction import predict
 from llmd_autoscaler.profiling.resource import rows_of_fit
 from llmd_autoscaler.profiling.scores import Judged, spreads
 
-_TEMPLATE = "profile.html"
-_DATA, _PLOTLY = "/*data*/", "/*plotly*/"
 # What chat, retrieval and batch are mostly held to.
 SLOS = (Slo(0.5, 0.025), Slo(1.0, 0.050), Slo(2.0, 0.100))
 _ISLS, _OSL = (128, 512, 1024, 2048, 4096, 8192, 16384), 128
@@ -52,16 +46,7 @@ def write_report(
             {"load": p.load.name, "why": "; ".join(p.trouble) or p.left_out} for p in left_out
         ],
     }
-    # `<` opens an element wherever it stands, in a script too
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    page = files("llmd_autoscaler.profiling").joinpath("pages", _TEMPLATE).read_text("utf-8")
-    library: str = get_plotlyjs()
-    page = page.replace(_DATA, text).replace(_PLOTLY, library.replace("</script", "<\\/script"))
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError(f"report {path}: {reason}; name a file that can be written") from error
+    file.write(path, "llmd_autoscaler.profiling", "profile.html", data)
 
 
 def _about(fitted: Fit, judged: Sequence[Judged]) -> str:

@@ -126,12 +126,12 @@ ROWS = (
                 },
             ),
             Panel(
-                "Starting",
-                "Decided and not serving yet.",
+                "Starting and draining",
+                "Instances that are paid for and serve not yet, or not any more.",
                 COUNT,
                 {
-                    "{{target}}": f"clamp_min(llmd_autoscaler_desired_instances{{{_OF}}}"
-                    f" - llmd_autoscaler_ready_instances{{{_OF}}}, 0)"
+                    "{{target}} starting": f"llmd_autoscaler_starting_instances{{{_OF}}}",
+                    "{{target}} draining": f"llmd_autoscaler_draining_instances{{{_OF}}}",
                 },
             ),
             Panel(
@@ -153,10 +153,11 @@ ROWS = (
         (
             Panel(
                 "Attainment, predicted and realised",
-                "Share of requests that attain every bound of their class: by the plan, and counted.",
+                "Share of requests that attain every bound of their class: by the plan, as counted, and as promised.",
                 SHARE,
                 {
                     "{{model}} {{class}} {{kind}}": f"llmd_autoscaler_attainment{{{_OF}}}",
+                    "{{model}} {{class}} promised": f"llmd_autoscaler_objective{{{_OF}}}",
                 },
                 most=1.0,
             ),
@@ -247,6 +248,15 @@ ROWS = (
                     "scrape {{reason}}": _rate("llmd_autoscaler_scrape_failures_total", "reason"),
                     "unknown cells": "max(llmd_autoscaler_ignored_cells)",
                 },
+            ),
+            Panel(
+                "What is wrong",
+                "Conditions that fail, by object, type and reason: `kubectl describe` says each in a sentence.",
+                COUNT,
+                {
+                    "{{kind}} {{name}} {{type}} {{reason}}": "max by (kind, name, type, reason) (llmd_autoscaler_failing_condition)"
+                },
+                most=1.0,
             ),
             Panel(
                 "Leader",

@@ -1,7 +1,7 @@
 """The controller's own metrics, and its logs: one JSON line an event, one `tick_decided` a model and tick."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Protocol
 
 import structlog
@@ -16,6 +16,9 @@ _STEP_BUCKETS_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 5.0, 15.0)
 # Codes that a person may act on.
 _WARNINGS = {ReasonCode.AT_LIMIT, ReasonCode.INFEASIBLE, ReasonCode.NOT_OBSERVED}
 _LOG = structlog.stdlib.get_logger(__name__)
+
+# A condition that says that something is wrong: namespace, name and kind of its object, its type and reason.
+Failing = tuple[str, str, str, str, str]
 
 
 class Model(Protocol):
@@ -111,6 +114,12 @@ class Telemetry:
             "scrape_failures", "Metrics pages that could not be used, by reason", "reason"
         )
         self._status_writes = self._counter("status_writes", "Statuses written")
+        self._failing = Gauge(
+            "llmd_autoscaler_failing_condition",
+            "1 for each condition that says that something is wrong",
+            ["namespace", "name", "kind", "type", "reason"],
+            registry=self._registry,
+        )
         self._ignored = Gauge(
             "llmd_autoscaler_ignored_cells",
             "Cells of routers' pages whose model, class, edge or bound is not known, at the last tick",
@@ -149,9 +158,12 @@ class Telemetry:
         """A status was written."""
         self._status_writes.inc()
 
-    def page(self, *, now_s: float) -> bytes:
-        """The text of /metrics."""
+    def page(self, *, now_s: float, failing: Iterable[Failing] = ()) -> bytes:
+        """The text of /metrics, with the conditions that fail now."""
         self._models.fill(now_s=now_s)
+        self._failing.clear()
+        for each in failing:
+            self._failing.labels(*each).set(1.0)
         return generate_latest(self._registry)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -171,6 +183,8 @@ class _Models:
 
         self._desired = gauge("desired_instances", "Instances decided", "target")
         self._ready = gauge("ready_instances", "Instances that serve", "target")
+        self._starting = gauge("starting_instances", "Instances that do not serve yet", "target")
+        self._draining = gauge("draining_instances", "Instances that end", "target")
         self._load = gauge("load", "Instances that the work is worth", "target")
         self._utilization = gauge(
             "utilization", "Work over what the ready instances carry", "target"
@@ -179,9 +193,17 @@ class _Models:
         self._attainment = gauge(
             "attainment", "Share of requests that attained their SLO", "class", "kind"
         )
+        self._objective = gauge(
+            "objective", "Share of requests that is to attain every bound", "class"
+        )
+        self._reason = gauge("reason", "1 for each reason of a target's number", "target", "code")
         self._all = (
             self._desired,
             self._ready,
+            self._starting,
+            self._draining,
+            self._objective,
+            self._reason,
             self._load,
             self._utilization,
             self._cost,
@@ -204,6 +226,8 @@ class _Models:
             gauge.clear()
         for key, each in self._last.items():
             self._cost.labels(*key).set(each.decision.usd_per_hour)
+            for qos in each.view.classes:
+                self._objective.labels(*key, qos.name).set(qos.percentile_frac)
             self._fill_targets(key, each)
             self._fill_attainment(key, each)
 
@@ -213,6 +237,10 @@ class _Models:
             labels = (*key, state.name)
             self._desired.labels(*labels).set(decided.desired)
             self._ready.labels(*labels).set(state.n_ready)
+            self._starting.labels(*labels).set(state.n_starting)
+            self._draining.labels(*labels).set(state.n_draining)
+            for reason in (*each.decision.reasons, *decided.reasons):
+                self._reason.labels(*labels, str(reason.code)).set(1.0)
             if not is_seen(decided.reasons):
                 continue
             self._load.labels(*labels).set(decided.load)

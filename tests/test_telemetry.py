@@ -48,6 +48,28 @@ def test_a_decision_is_gauges():
     assert found[f'{name}_attainment{{class="interactive",kind="realised",{LABELS}}}'] == "0.996"
 
 
+def test_why_a_number_is_what_it_is_and_what_is_promised_are_gauges():
+    telemetry = Telemetry()
+    telemetry.decided(publication(), 0.1)
+    found = lines(telemetry)
+    # of the model, and of the target
+    codes = [
+        found[f'llmd_autoscaler_reason{{code="{code}",{LABELS},target="a100"}}']
+        for code in ("DemandMet", "DemandUp")
+    ]
+    assert codes == ["1.0", "1.0"]
+    assert found[f'llmd_autoscaler_objective{{class="interactive",{LABELS}}}'] == "0.99"
+
+
+def test_a_condition_that_fails_is_there_until_it_does_not():
+    telemetry = Telemetry()
+    clamped = ("llm", "a100", "VariantAutoscaling", "HPAHealthy", "Clamped")
+    telemetry.page(now_s=NOW_S, failing=[clamped])
+    name = 'llmd_autoscaler_failing_condition{kind="VariantAutoscaling",name="a100",namespace="llm",reason="Clamped",type="HPAHealthy"}'
+    assert name in telemetry.page(now_s=NOW_S, failing=[clamped]).decode()
+    assert name not in telemetry.page(now_s=NOW_S).decode()
+
+
 def test_a_share_that_is_not_known_is_not_exported():
     telemetry = Telemetry()
     telemetry.decided(publication(decision(predicted=np.array([0.99, math.nan]))), 0.1)

@@ -38,6 +38,8 @@ from llmd_autoscaler.kube.resources import (
     VARIANT_AUTOSCALINGS,
     Resource,
 )
+from llmd_autoscaler.telemetry import Failing
+from llmd_autoscaler.translate.condition import failing
 from llmd_autoscaler.translate.stored import stored_epoch
 from llmd_autoscaler.translate.world import serves_mixed
 
@@ -256,6 +258,13 @@ class KubeCluster:
                 about = self._objects(VARIANT_AUTOSCALINGS.kind).get(key)
                 if about is not None:
                     await self._writer.tell(about, notice, now_s=now_s)
+
+    def failing(self) -> Iterator[Failing]:
+        """The conditions of our objects that say that something is wrong, as they were written last."""
+        for kind in (SERVICE_LEVELS.kind, VARIANT_AUTOSCALINGS.kind, CAPACITY_PROFILES.kind):
+            for key in self._objects(kind):
+                for type_, reason in failing(self._writer.status(kind, key)):
+                    yield (*key, kind, type_, reason)
 
     def default_class(self, key: ModelKey) -> str:
         """The class of a model's requests that no other class matches."""

@@ -192,7 +192,7 @@ class Ticking:
         return app
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        page = self.telemetry.page(now_s=self.clock.now_s())
+        page = self.telemetry.page(now_s=self.clock.now_s(), failing=self.cluster.failing())
         if self.election is not None:
             page += leader_page(is_leader=self.is_leader)
         return web.Response(body=page, headers={"Content-Type": Telemetry.CONTENT_TYPE})

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
 from kubernetes.aio import client, config
@@ -70,10 +70,14 @@ class Kube:
             kubeconfig: a file that is used whatever else there is, where no address is given.
             timeout_s: wall seconds that a call may take.
 
-        Raises: ConfigError: neither a cluster nor a readable kubeconfig.
+        Raises: ConfigError: not an address, or neither a cluster nor a readable kubeconfig.
         """
         settings = client.Configuration()
         if address:
+            if not urlsplit(address).hostname or not address.startswith(("http://", "https://")):
+                raise ConfigError(
+                    f'"{address}" is no address of an API server: write one such as http://127.0.0.1:8001'
+                )
             settings.host = address.rstrip("/")
             # a proxy of the environment would be asked for loopback too
             settings.client_session_kwargs = {"trust_env": False}

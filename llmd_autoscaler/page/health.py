@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from llmd_autoscaler.page.shape import ClassJson, ModelJson, ProblemJson, RowJson, State, TargetJson
 from llmd_autoscaler.page.words import condition_words
+from llmd_autoscaler.translate.condition import is_failing
 
-# Conditions that are fine when they are False.
-_FINE_WHEN_FALSE = {"Conflict"}
 # Reasons that end by themselves.
 _PASSING = {"WarmingUp"}
 _RANK: Mapping[State, int] = {"bad": 4, "warn": 3, "unknown": 2, "busy": 1, "ok": 0}
@@ -165,8 +164,7 @@ def _failing(model: ModelJson) -> Iterator[ProblemJson]:
     said: set[str] = set()
     for condition in model["conditions"]:
         type_, reason, message = condition["type"], condition["reason"], condition["message"]
-        bad = "True" if type_ in _FINE_WHEN_FALSE else "False"
-        if condition["status"] != bad or message in said:
+        if not is_failing(type_, condition["status"]) or message in said:
             continue
         said.add(message)
         state: State = "busy" if reason in _PASSING else "warn"

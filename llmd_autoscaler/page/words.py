@@ -47,11 +47,19 @@ _CONDITIONS: Mapping[str, tuple[str, str]] = {
         "Point clients at our router, or set spec.routing to what the endpoint picker really does.",
     ),
     "Conflict": (
-        "Two ServiceLevels name one model",
-        "Delete one of them: a model has one ServiceLevel in its namespace.",
+        "Two objects claim the same",
+        "Delete one of the two that the message names.",
     ),
 }
 _BY_REASON: Mapping[str, tuple[str, str]] = {
+    "SecondServiceLevel": (
+        "Two ServiceLevels name one model",
+        "Delete one of them: a model has one ServiceLevel in its namespace.",
+    ),
+    "OverlappingSelectors": (
+        "Two targets select the same pods",
+        "Give each its own label, and name it in both selectors.",
+    ),
     "NoPrice": (
         "The price of an instance is not known",
         "Write spec.costPerHour of the VariantAutoscaling, or pricePerHour of its AcceleratorStock.",

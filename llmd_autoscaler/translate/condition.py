@@ -1,6 +1,6 @@
 """Conditions of a status: what is found now, with the time at which that last changed."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,8 @@ Truth = Literal["True", "False", "Unknown"]
 TRUE: Truth = "True"
 FALSE: Truth = "False"
 UNKNOWN: Truth = "Unknown"
+# Bad when they hold; all others are bad when they do not.
+_BAD_WHEN_TRUE = frozenset({"Conflict"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,19 @@ def with_findings(
         and (each.get("type"), each.get("status")) not in over
     ]
     return {**stored, "conditions": [*said, *kept]}
+
+
+def is_failing(type_: str, truth: str) -> bool:
+    """Whether a condition says that something is wrong."""
+    return truth == (TRUE if type_ in _BAD_WHEN_TRUE else FALSE)
+
+
+def failing(status: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """(type, reason) of the conditions of a stored status that say that something is wrong."""
+    listed = status.get("conditions")
+    for each in listed if isinstance(listed, list) else []:
+        if isinstance(each, dict) and is_failing(str(each.get("type")), str(each.get("status"))):
+            yield str(each.get("type")), str(each.get("reason"))
 
 
 def _stored(status: Mapping[str, object]) -> Iterable[tuple[tuple[str, str], float]]:

@@ -87,6 +87,20 @@ async def test_it_publishes_and_tells_how_it_is(world):
 
 
 @pytest.mark.slow
+async def test_what_cannot_be_done_is_a_condition_and_a_metric(world):
+    await world.level()
+    await world.profile()
+    await world.variant()  # of a Deployment that is not there
+    async with controller(world.address) as (url, _):
+        await published(world, lambda status: "conditions" in status)
+        _, page = await get(f"{url}/metrics")
+    assert (
+        'llmd_autoscaler_failing_condition{kind="VariantAutoscaling",name="a100",namespace="llm",'
+        'reason="NotFound",type="TargetResolved"} 1.0' in page
+    )
+
+
+@pytest.mark.slow
 async def test_started_again_it_goes_on_from_the_stored_number_in_a_new_epoch(world):
     await world.all_of_one_model()
     stored = {"decisionID": "7-12", "desiredReplicas": 5}

@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 from llmd_autoscaler.clock import Clock
+from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.kube.api import Conflict, Gone, Kube, NotFound
 from llmd_autoscaler.kube.mirror import Mirror
 from llmd_autoscaler.kube.resources import (
@@ -320,6 +321,12 @@ async def store_and_kube(**options):
             yield store, kube, address
         finally:
             await kube.close()
+
+
+@pytest.mark.parametrize("words", ["nonsense", "127.0.0.1:8001", "http://", "ftp://127.0.0.1"])
+async def test_what_is_no_address_is_refused_before_anything_waits_for_it(words):
+    with pytest.raises(ConfigError, match="is no address of an API server"):
+        await Kube.connect(words)
 
 
 async def test_an_expired_watch_is_gone():

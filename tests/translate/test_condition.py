@@ -7,6 +7,7 @@ from llmd_autoscaler.translate.condition import (
     TRUE,
     Finding,
     conditions,
+    failing,
     rfc3339_seconds,
     unix_s,
     with_findings,
@@ -64,3 +65,18 @@ def test_the_same_finding_again_changes_nothing():
 def test_moments_are_written_in_whole_seconds_and_read_back():
     assert unix_s(rfc3339_seconds(FIRST_S + 0.9)) == FIRST_S
     assert unix_s("yesterday") is None
+
+
+def test_a_conflict_fails_when_it_is_true_and_all_else_when_it_is_false():
+    said = [
+        {"type": "Conflict", "status": "True", "reason": "SecondServiceLevel"},
+        {"type": "TargetResolved", "status": "True", "reason": "Resolved"},
+        {"type": "HPAHealthy", "status": "False", "reason": "Clamped"},
+        {"type": "MetricsAvailable", "status": "Unknown", "reason": "NoReadyPods"},
+        "none",
+    ]
+    assert list(failing({"conditions": said})) == [
+        ("Conflict", "SecondServiceLevel"),
+        ("HPAHealthy", "Clamped"),
+    ]
+    assert list(failing({})) == []

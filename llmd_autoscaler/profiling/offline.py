@@ -13,18 +13,8 @@ from llmd_autoscaler.profiling.point import Point
 from llmd_autoscaler.profiling.points_file import read_points
 from llmd_autoscaler.profiling.report import write_report
 from llmd_autoscaler.profiling.resource import Origin, profile_text, rows_of_fit, write_profile
-from llmd_autoscaler.profiling.scores import Judged, judge, spreads
+from llmd_autoscaler.profiling.scores import FIGURES, Judged, judge, spreads
 from llmd_autoscaler.profiling.variant import Variant, resolved
-
-_LABELS = {
-    "itl_mean": "ITL mean",
-    "itl_p95": "ITL p95",
-    "ttft_p50": "TTFT p50",
-    "ttft_p95": "TTFT p95",
-    "tpot_p95": "TPOT p95",
-    "out_tps": "output tokens/s",
-    "rps": "requests/s",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +70,7 @@ def finish(
 def _off(judged: Sequence[Judged]) -> list[str]:
     """How far the fitted profile is from its points, a figure a line."""
     return [
-        f"  {_LABELS[figure]:16} {spread.n:4} points, off by {100 * spread.median_frac:5.1f} % in the median, "
+        f"  {FIGURES[figure]:16} {spread.n:4} points, off by {100 * spread.median_frac:5.1f} % in the median, "
         f"{100 * spread.p95_frac:6.1f} % at p95, worst {spread.worst_point}"
         for figure, spread in spreads(judged).items()
     ]

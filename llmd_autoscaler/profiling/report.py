@@ -10,7 +10,7 @@ from llmd_autoscaler.profiling.frontier import Slo, highest_rate_qps
 from llmd_autoscaler.profiling.point import Load, Point, Shape
 from llmd_autoscaler.profiling.prediction import predict
 from llmd_autoscaler.profiling.resource import rows_of_fit
-from llmd_autoscaler.profiling.scores import Judged, spreads
+from llmd_autoscaler.profiling.scores import FIGURES, Judged, spreads
 
 # What chat, retrieval and batch are mostly held to.
 SLOS = (Slo(0.5, 0.025), Slo(1.0, 0.050), Slo(2.0, 0.100))
@@ -19,11 +19,11 @@ _CURVE_ISLS = (128, 1024, 4096)
 _USES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
 # of a figure in the page: field of the errors, of the point's clients, of the prediction, milliseconds?
 _FIGURES = (
-    ("itl_mean", "ITL mean", "itl_mean_s", "itl_mean_s", 1e3),
-    ("ttft_p50", "TTFT p50", "ttft_p50_s", "ttft_p50_s", 1e3),
-    ("ttft_p95", "TTFT p95", "ttft_p95_s", "ttft_p95_s", 1e3),
-    ("itl_p95", "ITL p95", "itl_p95_s", "itl_p95_s", 1e3),
-    ("out_tps", "output tokens/s", "out_tps", "out_tps", 1.0),
+    ("itl_mean", "itl_mean_s", "itl_mean_s", 1e3),
+    ("ttft_p50", "ttft_p50_s", "ttft_p50_s", 1e3),
+    ("ttft_p95", "ttft_p95_s", "ttft_p95_s", 1e3),
+    ("itl_p95", "itl_p95_s", "itl_p95_s", 1e3),
+    ("out_tps", "out_tps", "out_tps", 1.0),
 )
 
 
@@ -39,7 +39,7 @@ def write_report(
         "about": _about(fitted, judged),
         "coefficients": [list(row) for row in rows_of_fit(fitted)],
         "figures": [_figure(each, judged) for each in _FIGURES],
-        "spreads": {name: spread.to_json() for name, spread in spreads(judged).items()},
+        "spreads": {FIGURES[name]: spread.to_json() for name, spread in spreads(judged).items()},
         "curves": _curves(fitted.profile),
         "frontier": _frontier(fitted.profile),
         "left_out": [
@@ -59,8 +59,8 @@ def _about(fitted: Fit, judged: Sequence[Judged]) -> str:
     )
 
 
-def _figure(each: tuple[str, str, str, str, float], judged: Sequence[Judged]) -> dict[str, object]:
-    name, words, measured, predicted, scale = each
+def _figure(each: tuple[str, str, str, float], judged: Sequence[Judged]) -> dict[str, object]:
+    name, measured, predicted, scale = each
     rows = [
         {
             "load": j.point.load.name,
@@ -73,7 +73,7 @@ def _figure(each: tuple[str, str, str, str, float], judged: Sequence[Judged]) ->
         for j in judged
         if name in j.errors
     ]
-    return {"name": name, "words": words, "unit": "ms" if scale > 1.0 else "/s", "rows": rows}
+    return {"words": FIGURES[name], "unit": "ms" if scale > 1.0 else "/s", "rows": rows}
 
 
 def _curves(profile: EngineProfile) -> list[dict[str, object]]:

@@ -1,7 +1,7 @@
 """How far a profile is from measured points: each figure's relative error, over all points and by regime."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,16 @@ from llmd_autoscaler.profiling.point import Point
 from llmd_autoscaler.profiling.prediction import Prediction, predict
 from llmd_autoscaler.profiling.regime import Regime, regime
 
-FIGURES = ("itl_mean", "ttft_p50", "ttft_p95", "itl_p95", "tpot_p95", "out_tps", "rps")
+# What is judged, with its words for people.
+FIGURES: Mapping[str, str] = {
+    "itl_mean": "ITL mean",
+    "ttft_p50": "TTFT p50",
+    "ttft_p95": "TTFT p95",
+    "itl_p95": "ITL p95",
+    "tpot_p95": "TPOT p95",
+    "out_tps": "output tokens/s",
+    "rps": "requests/s",
+}
 # Of shorter answers the first gap is most: it ends in the step that was scheduled ahead.
 _LEAST_OSL_OF_GAPS = 16
 

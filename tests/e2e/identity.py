@@ -33,13 +33,23 @@ def apply_roles(plane: ControlPlane, *files: str, namespace: str = NAMESPACE) ->
 
 
 def refused(plane: ControlPlane, *, whose: frozenset[str] = OURS) -> set[tuple[str, str, str]]:
-    """Who was refused what, since the control plane began: a role that is missing."""
-    return {
-        (event["user"]["username"], event["verb"], event["requestURI"])
-        for event in plane.audit_events()
-        if event.get("responseStatus", {}).get("code") == 403
-        and event["user"]["username"].rpartition(":")[2] in whose
-    }
+    """Who was refused what, and was never allowed it afterwards, since the control plane began: a role that is missing.
+
+    An API server that has just started refuses what its roles allow until it has read them all.
+    """
+    found: dict[tuple[str, ...], tuple[str, str, str]] = {}
+    for event in plane.audit_events():
+        who, code = event["user"]["username"], event.get("responseStatus", {}).get("code", 0)
+        if who.rpartition(":")[2] not in whose:
+            continue
+        of = event.get("objectRef", {})
+        fields = ("apiGroup", "resource", "subresource", "namespace")
+        what = (who, event["verb"], *(of.get(field, "") for field in fields))
+        if code == 403:
+            found[what] = (who, event["verb"], event["requestURI"])
+        elif 0 < code < 400:
+            found.pop(what, None)
+    return set(found.values())
 
 
 def _apply(plane: ControlPlane, document: Json, namespace: str) -> None:

@@ -26,7 +26,7 @@ OVERRIDE_ACTIVE: Final = "OverrideActive"
 INVALID: Final = "Invalid"
 
 _MOST_REPLICAS: Final = 2**31 - 1  # what Kubernetes holds in an int32
-# We do not see the HPA, and whoever sets a limit here would wait in vain where it clamps by its own.
+# Said at once: HPAHealthy says so only when the HPA has clamped, and the number may be wanted tonight.
 _HPA: Final = "the HPA's own minReplicas and maxReplicas must allow it, or it clamps"
 
 Pair = tuple[int, int]  # fewest and most instances

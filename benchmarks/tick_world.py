@@ -42,6 +42,7 @@ class RouterPage:
         self._isl_bin = self._rng.uniform(6.0, 10.0, (n_models, len(CLASSES)))
         self._osl_bin = self._rng.uniform(2.0, 5.0, (n_models, len(CLASSES)))
         self._counts = np.zeros((n_models, len(CLASSES), N_BINS, N_BINS), dtype=np.int64)
+        self._squared = np.zeros(n_models, dtype=np.int64)
 
     def next_tick(self) -> str:
         """The page after another tick of traffic; every mix has moved a little."""
@@ -50,11 +51,15 @@ class RouterPage:
         self._isl_bin += self._rng.normal(0.0, 0.1, self._isl_bin.shape)
         self._osl_bin += self._rng.normal(0.0, 0.1, self._osl_bin.shape)
         for m, qps in enumerate(self._qps):
+            n_before = self._counts[m].sum()
             for c, share in enumerate((0.7, 0.3)):
                 n = self._rng.poisson(qps * share * TICK_S)
                 isl = self._bins(self._isl_bin[m, c], n)
                 osl = self._bins(self._osl_bin[m, c], n)
                 np.add.at(self._counts[m, c], (isl, osl), 1)
+            n = int(self._counts[m].sum() - n_before)
+            seconds = self._rng.multinomial(n, np.full(int(TICK_S), 1.0 / int(TICK_S)))
+            self._squared[m] += int((seconds**2).sum())
         return self._text()
 
     def _bins(self, middle: float, n: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -63,6 +68,10 @@ class RouterPage:
 
     def _text(self) -> str:
         lines = ["llmd_router_started_at_seconds 0.0"]
+        lines += [
+            f'llmd_router_arrivals_squared_total{{model="model-{self._first + m}"}} {n}'
+            for m, n in enumerate(self._squared)
+        ]
         for m, c in np.ndindex(self._counts.shape[:2]):
             cells = self._counts[m, c]
             labels = f'model="model-{self._first + m}",class="{CLASSES[c]}"'

@@ -46,6 +46,7 @@ class _Arrays:
 
     def __init__(self, n_classes: int) -> None:
         self.arrivals = np.zeros((2, n_classes, N_BINS))
+        self.arrivals_squared = 0.0
         self.cells = np.zeros((4, n_classes, N_BINS, N_BINS))
         self.outcomes = np.zeros((n_classes, len(BOUNDS)))
 
@@ -70,6 +71,8 @@ def read_ledger(page: RouterPage, classes_of: Mapping[ModelKey, Sequence[str]]) 
             b, o = _BIN_OF_EDGE.get(isl), _BIN_OF_EDGE.get(osl)
             for each, c in filling.places(model, name, is_known=b is not None and o is not None):
                 each.cells[kind, c, b, o] += count
+    for key, each in filling.arrays.items():
+        each.arrivals_squared = page.arrivals_squared.get(key.model_id, 0.0)
     _take_outcomes(page, filling)
     counts = {key: _counts(page.started_at_s, each) for key, each in filling.arrays.items()}
     return Ledger(page.started_at_s, counts, filling.n_ignored)
@@ -121,6 +124,7 @@ def _counts(started_at_s: float, arrays: _Arrays) -> RouterCounts:
         isl_tokens=isl_tokens,
         osl_tokens=osl_tokens,
         hit_tokens=hit_tokens,
+        arrivals_squared=arrays.arrivals_squared,
     )
     return RouterCounts(traffic, Outcomes(started_at_s, arrays.outcomes))
 

@@ -31,7 +31,6 @@ def spent_frac(classes: Sequence[QosClass], outcomes: Outcomes | None) -> float 
     )
 
 
-def quantile(spent: float | None, *, calm: float, alarmed: float) -> float:
-    """The quantile of the forecast's errors to provide for; half-way where nothing is known."""
-    urgency = 0.5 if spent is None else (spent - CALM_FRAC) / (1.0 - CALM_FRAC)
-    return calm + (alarmed - calm) * min(max(urgency, 0.0), 1.0)
+def urgency(spent: float | None) -> float:
+    """How much of what may go wrong is to be provided for, 0 to 1; half where nobody counts."""
+    return 0.5 if spent is None else min(max((spent - CALM_FRAC) / (1.0 - CALM_FRAC), 0.0), 1.0)

@@ -52,6 +52,10 @@ class CapacityTable:
         """The table of instances that carry only a share of it."""
         return self if frac == 1.0 else CapacityTable(self.instances, self.work * frac)
 
+    def towards(self, other: "CapacityTable", frac: float) -> "CapacityTable":
+        """The table at a share of the way to another one of the same numbers of instances."""
+        return CapacityTable(self.instances, self.work + frac * (other.work - self.work))
+
     def load(self, work: float) -> float:
         """The m at which cap[m] equals the work; inf where no number of instances carries it."""
         if work <= 0.0:

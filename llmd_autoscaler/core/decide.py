@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmd_autoscaler.core import budget, demand, explain, oracle, stabilizer
+from llmd_autoscaler.core.burstiness import burstiness
 from llmd_autoscaler.core.forecast import forecast
 from llmd_autoscaler.core.load import work_s
-from llmd_autoscaler.core.tables import tables
+from llmd_autoscaler.core.sample import Seen
+from llmd_autoscaler.core.tables import providing, tables
 from llmd_autoscaler.core.traffic import TrafficMix, traffic_mix
 from llmd_autoscaler.core.world import (
     Decision,
@@ -43,22 +45,20 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
         seen = f"{traffic.observed_s:.0f} s of traffic seen, {MIN_OBSERVED_S:.0f} s are needed: the last decision holds"
         return _held(world, Reason(ReasonCode.WARMING_UP, seen)), memory
     mix = traffic_mix(traffic.shapes)
+    look = Seen(mix, traffic.shapes, burstiness(traffic))
     qps = traffic.rate_qps(RATE_WINDOW_S)
     work = work_s(world.targets[0].profile, mix)
     weights = (mix.share * work).sum(axis=1)
     lead_s = max(target.lead.p90_s for target in world.targets) + world.reaction_s
-    quantile = budget.quantile(
-        budget.spent_frac(world.classes, world.realised),
-        calm=policy.quantile,
-        alarmed=policy.quantile_spent,
-    )
+    urgency = budget.urgency(budget.spent_frac(world.classes, world.realised))
+    quantile = policy.quantile + urgency * (policy.quantile_spent - policy.quantile)
     ahead = forecast(traffic, weights, horizon_s=lead_s, quantile=quantile)
     wanted_qps = np.maximum(qps, ahead.quantile_qps)
     rates = wanted_qps[:, None] * mix.share
     if rates.sum() <= 0.0:
         return _idle(world, memory, mix, policy)
     try:
-        known = tables(memory.tables, world, (rates, mix, traffic.shapes), policy)
+        known = tables(memory.tables, world, (rates, look), policy)
     except PlanError as error:
         return _held(
             world, Reason(ReasonCode.WARMING_UP, f"{error}: the last decision holds")
@@ -66,15 +66,13 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
     memory = dataclasses.replace(memory, tables=known)
     cells = demand.cells(world.classes, wanted_qps, mix.share, work)
     try:
-        planned = oracle.verified_plan(world, cells, (mix, traffic.shapes), known, policy)
+        planned = oracle.verified_plan(world, cells, look, providing(known, urgency), policy)
     except PlanError as error:
         return _held(
             world, Reason(ReasonCode.INFEASIBLE, f"{error}: the last decision holds")
         ), memory
     memory, numbers = _stabilize(world, memory, planned.instances, policy)
-    predicted, memory = oracle.predict(
-        world, numbers, planned, (qps, mix, traffic.shapes), memory, policy
-    )
+    predicted, memory = oracle.predict(world, numbers, planned, (qps, look), memory, policy)
     planned = oracle.judged(planned, world.classes, predicted)
     decision = Decision(
         at_s=world.now_s,

@@ -14,11 +14,10 @@ from llmd_autoscaler.core import capacity
 from llmd_autoscaler.core.demand import Cells
 from llmd_autoscaler.core.plan import Plan, plan
 from llmd_autoscaler.core.routing import routing_table
-from llmd_autoscaler.core.sample import Sample, draw
+from llmd_autoscaler.core.sample import Sample, Seen, draw
 from llmd_autoscaler.core.score import keeps_slo
 from llmd_autoscaler.core.slo import QosClass
 from llmd_autoscaler.core.tables import Tables
-from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix
 from llmd_autoscaler.core.world import Memory, Policy, Route, Verified, World
 
 Array = NDArray[np.float64]
@@ -35,25 +34,23 @@ CUTS = (0.95, 0.90, 0.85)
 def verified_plan(
     world: World,
     cells: Cells,
-    traffic: tuple[TrafficMix, CountSnapshot],
+    seen: Seen,
     tables: Tables,
     policy: Policy,
 ) -> Plan:
     """The cheapest plan that the engine confirms; after three rejections the last one.
 
-    Args: traffic: the mix and the counts that it was made from.
     Raises: PlanError: the targets' minimum exceeds the stock.
     """
-    mix, shapes = traffic
-    planned = plan(world, cells, mix, tables)
+    planned = plan(world, cells, seen.mix, tables)
     if len(world.targets) == 1:
         return planned  # its table is the engine's own answer for the whole fleet
     weights = np.tensordot(cells.rate_qps, cells.weights, axes=1)
-    sample = draw(weights, mix, shapes, n=policy.n_verify_requests, seed=policy.seed + 2)
+    sample = draw(weights, seen, n=policy.n_verify_requests, seed=policy.seed + 2)
     for carried_frac in CUTS:
         if planned.infeasible or _confirms(world, planned, sample, float(cells.rate_qps.sum())):
             break
-        planned = plan(world, cells, mix, tables, carried_frac=carried_frac)
+        planned = plan(world, cells, seen.mix, tables, carried_frac=carried_frac)
     return planned
 
 
@@ -89,7 +86,7 @@ def predict(
     world: World,
     numbers: Mapping[str, int],
     planned: Plan,
-    traffic: tuple[Array, TrafficMix, CountSnapshot],
+    traffic: tuple[Array, Seen],
     memory: Memory,
     policy: Policy,
 ) -> tuple[Array | None, Memory]:
@@ -97,7 +94,7 @@ def predict(
 
     An answer is kept while fleet and rate stay about the same.
     """
-    qps, mix, shapes = traffic
+    qps, seen = traffic
     total = float(qps.sum())
     instances = tuple(numbers[target.name] for target in world.targets)
     last = memory.verified
@@ -110,8 +107,8 @@ def predict(
         and world.now_s - last.at_s < VERIFIED_FOR_S
     ):
         return last.attainment, memory
-    rates = qps[:, None] * mix.share
-    sample = draw(rates, mix, shapes, n=policy.n_verify_requests, seed=policy.seed + 1)
+    rates = qps[:, None] * seen.mix.share
+    sample = draw(rates, seen, n=policy.n_verify_requests, seed=policy.seed + 1)
     attained = _attainment(world, numbers, planned.planned_routes, sample, total)
     verified = Verified(world.now_s, instances, total, attained)
     return attained, dataclasses.replace(memory, verified=verified)

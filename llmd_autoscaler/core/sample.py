@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from llmd_autoscaler.core.burstiness import POISSON, Burstiness, arrivals
 from llmd_autoscaler.core.engine.compiled import as_float_row, as_int_row
 from llmd_autoscaler.core.engine.fleet import Traffic
 from llmd_autoscaler.core.shapes import EDGES_TOKENS, N_BINS
@@ -36,14 +37,23 @@ class Sample:
         )
 
 
-def draw(weights: Array, mix: TrafficMix, shapes: CountSnapshot, *, n: int, seed: int) -> Sample:
-    """Draw n requests, Poisson arrivals.
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What the traffic looks like."""
+
+    mix: TrafficMix
+    shapes: CountSnapshot  # what the mix was made from: it holds the spread of the answers' lengths
+    bursts: Burstiness = POISSON
+
+
+def draw(weights: Array, seen: Seen, *, n: int, seed: int) -> Sample:
+    """Draw n requests.
 
     Args:
-        weights: (class, isl) rate of each cell, in any unit.
-        mix: what the cells look like.
-        shapes: the counts that the mix was made from: they hold the spread of the answers' lengths.
+        weights: (class, isl) requests a second of each cell; in any unit where arrivals are Poisson.
+        seen: what the cells look like, and how unevenly their requests arrive.
     """
+    mix, shapes = seen.mix, seen.shapes
     rng = np.random.default_rng(seed)
     cells = weights.ravel() / weights.sum()
     # Stratified: each cell gets its share of the n requests, in a shuffled order.
@@ -66,7 +76,7 @@ def draw(weights: Array, mix: TrafficMix, shapes: CountSnapshot, *, n: int, seed
         ]
     )
     return Sample(
-        at_s=np.cumsum(rng.exponential(1.0, n)),
+        at_s=arrivals(n, float(weights.sum()), seen.bursts, rng),
         class_of=class_of.astype(np.int64),
         bin_of=bin_of.astype(np.int64),
         isl=isl,

@@ -1,15 +1,16 @@
 """Which capacity tables a decision needs, and when one that is remembered still holds."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmd_autoscaler.core.capacity import capacity_table
+from llmd_autoscaler.core.burstiness import POISSON, Burstiness
+from llmd_autoscaler.core.capacity import CapacityTable, capacity_table
 from llmd_autoscaler.core.load import work_s
-from llmd_autoscaler.core.sample import draw
+from llmd_autoscaler.core.sample import Seen, draw
 from llmd_autoscaler.core.slo import QosClass
-from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix
 from llmd_autoscaler.core.world import Policy, TableEntry, TargetState, World
 from llmd_autoscaler.errors import PlanError
 
@@ -40,22 +41,22 @@ def rides(qos: QosClass, tier_s: float) -> bool:
 def tables(
     known: Tables,
     world: World,
-    traffic: tuple[Array, TrafficMix, CountSnapshot],
+    traffic: tuple[Array, Seen],
     policy: Policy,
 ) -> Tables:
     """A table for every target and tier, those that still hold taken over.
 
-    Args: traffic: (class, isl) rates, their mix and the counts that it was made from.
+    Args: traffic: (class, isl) rates, and what the traffic looks like.
     Raises: PlanError: a table is missing and none may be made in this tick.
     """
     targets, classes = world.targets, world.classes
-    rates = traffic[0]
+    rates, seen = traffic
     found: dict[tuple[str, float], TableEntry] = {}
     made: dict[tuple[object, ...], TableEntry] = {}
     for target in targets:
         for tier_s in needed_tiers(targets, classes, rates):
             entry = known.get((target.name, tier_s))
-            work = work_s(target.profile, traffic[1])
+            work = work_s(target.profile, seen.mix)
             riding = np.array([rides(qos, tier_s) for qos in classes])
             now = fingerprint(rates * riding[:, None], work)
             if not world.may_tabulate:
@@ -63,14 +64,33 @@ def tables(
                     raise PlanError(
                         f"the capacity of {target.name} is being tabulated, other models first"
                     )
-            elif entry is None or not _still_holds(entry, target, classes, now, policy):
+            elif (
+                entry is None
+                or not _still_holds(entry, target, classes, now, policy)
+                or not entry.bursts.is_like(_felt(seen.bursts, rates))
+            ):
                 key = (target.profile, tier_s, target.max_instances)
                 entry = made.get(key) or _made(
-                    target, classes, tier_s, (rates * riding[:, None], *traffic[1:]), policy
+                    target, classes, tier_s, (rates * riding[:, None], seen), policy
                 )
                 made[key] = entry
             found[target.name, tier_s] = entry
     return found
+
+
+def providing(found: Tables, urgency: float) -> Tables:
+    """The tables between those of even arrivals, at an urgency of 0, and those of the bursts that were seen, at 1."""
+    return {
+        key: entry
+        if entry.of_bursts is None
+        else dataclasses.replace(entry, capacity=entry.capacity.towards(entry.of_bursts, urgency))
+        for key, entry in found.items()
+    }
+
+
+def _felt(bursts: Burstiness, rates: Array) -> Burstiness:
+    """The bursts, or none where no fleet would feel them."""
+    return bursts if bursts.is_felt(float(rates.sum())) else POISSON
 
 
 def fingerprint(rates: Array, work: Array) -> Array:
@@ -111,19 +131,34 @@ def _made(
     target: TargetState,
     classes: tuple[QosClass, ...],
     tier_s: float,
-    traffic: tuple[Array, TrafficMix, CountSnapshot],
+    traffic: tuple[Array, Seen],
     policy: Policy,
 ) -> TableEntry:
     """A table from the engine; a tier that no request rides on needs none and carries all the engine can."""
-    rates, mix, shapes = traffic
-    work = work_s(target.profile, mix)
+    rates, seen = traffic
+    work, mix = work_s(target.profile, seen.mix), seen.mix
+    bursts = _felt(seen.bursts, rates)
     if rates.sum() <= 0.0:
         rates = np.where(np.array([rides(qos, tier_s) for qos in classes])[:, None], mix.share, 0.0)
     if rates.sum() <= 0.0:
         rates = np.full_like(rates, 1.0)
-    sample = draw(rates, mix, shapes, n=policy.n_table_requests, seed=policy.seed)
     mean_work = float((rates * work).sum() / rates.sum())
-    capacity = capacity_table(target.profile, classes, sample, mean_work, most=target.max_instances)
+
+    def table(bursts: Burstiness) -> CapacityTable:
+        sample = draw(
+            rates,
+            dataclasses.replace(seen, bursts=bursts),
+            n=policy.n_table_requests,
+            seed=policy.seed,
+        )
+        return capacity_table(target.profile, classes, sample, mean_work, most=target.max_instances)
+
     return TableEntry(
-        capacity, target.profile, classes, target.max_instances, fingerprint(rates, work)
+        capacity=table(POISSON),
+        profile=target.profile,
+        classes=classes,
+        most=target.max_instances,
+        cell_work=fingerprint(rates, work),
+        of_bursts=None if bursts == POISSON else table(bursts),
+        bursts=bursts,
     )

@@ -5,7 +5,7 @@ since. Demand comes from arrivals, the answer's length given class and ISL from 
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,9 @@ class CountSnapshot:
     isl_tokens: Array
     osl_tokens: Array
     hit_tokens: Array
+    arrivals_squared: float = (
+        0.0  # sum over whole seconds of the square of all arrivals in each; 0: not counted
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -73,6 +76,7 @@ class CountSnapshot:
             isl_tokens=np.maximum(self.isl_tokens - before.isl_tokens, 0.0),
             osl_tokens=np.maximum(self.osl_tokens - before.osl_tokens, 0.0),
             hit_tokens=np.maximum(self.hit_tokens - before.hit_tokens, 0.0),
+            arrivals_squared=max(self.arrivals_squared - before.arrivals_squared, 0.0),
         )
 
     def plus(self, other: "CountSnapshot", *, weight: float = 1.0) -> "CountSnapshot":
@@ -85,6 +89,7 @@ class CountSnapshot:
             isl_tokens=self.isl_tokens * weight + other.isl_tokens,
             osl_tokens=self.osl_tokens * weight + other.osl_tokens,
             hit_tokens=self.hit_tokens * weight + other.hit_tokens,
+            arrivals_squared=self.arrivals_squared * weight + other.arrivals_squared,
         )
 
 
@@ -104,12 +109,15 @@ class TrafficMemory:
     shapes: CountSnapshot  # decayed sums
     times_s: Array  # (tick,) ends of the observed windows, the first entry being their start
     arrived: Array  # (tick, class) cumulative arrivals at those times
+    swelling: (
+        Array  # (tick,) cumulative: seconds x variance of the rate within a tick, second by second
+    )
 
     @staticmethod
     def empty(n_classes: int) -> "TrafficMemory":
         """Nothing seen yet."""
         return TrafficMemory(
-            {}, CountSnapshot.zero(n_classes), np.zeros(0), np.zeros((0, n_classes))
+            {}, CountSnapshot.zero(n_classes), np.zeros(0), np.zeros((0, n_classes)), np.zeros(0)
         )
 
     @property
@@ -133,6 +141,7 @@ class TrafficMemory:
             return self._restarted(counts, now_s)
         new = CountSnapshot.zero(self.arrived.shape[1])
         arrived = self.arrived
+        punctual: list[CountSnapshot] = []
         for router, snapshot in counts.items():
             before = self.last.get(router)
             if before is None and snapshot.started_at_s < self.times_s[0]:
@@ -143,6 +152,8 @@ class TrafficMemory:
             new = new.plus(delta)
             if before is not None and now_s - before.at_s > elapsed_s:
                 arrived = arrived + self._backlog(delta, before.at_s, now_s)
+            else:
+                punctual.append(delta)
         weight = 0.5 ** (elapsed_s / SHAPE_HALF_LIFE_S)
         total = self.arrived[-1] + new.arrivals.sum(axis=1)
         keep = self.times_s >= now_s - HISTORY_S
@@ -151,18 +162,23 @@ class TrafficMemory:
             shapes=self.shapes.plus(new, weight=weight),
             times_s=np.append(self.times_s[keep], now_s),
             arrived=np.vstack([arrived[keep], total]),
+            swelling=np.append(
+                self.swelling[keep], self.swelling[-1] + elapsed_s * _swelling(punctual, elapsed_s)
+            ),
         )
 
     def after_gap(self) -> "TrafficMemory":
         """The same shapes, and rates from the next look on: how long ago the last one was is not known."""
         n_classes = self.arrived.shape[1]
-        return TrafficMemory({}, self.shapes, np.zeros(0), np.zeros((0, n_classes)))
+        return TrafficMemory({}, self.shapes, np.zeros(0), np.zeros((0, n_classes)), np.zeros(0))
 
     def _restarted(self, counts: Mapping[str, CountSnapshot], now_s: float) -> "TrafficMemory":
         """A new series from here on; shapes that were learnt stay."""
         n_classes = self.arrived.shape[1]
         readings = {router: Reading(now_s, snapshot) for router, snapshot in counts.items()}
-        return TrafficMemory(readings, self.shapes, np.array([now_s]), np.zeros((1, n_classes)))
+        return TrafficMemory(
+            readings, self.shapes, np.array([now_s]), np.zeros((1, n_classes)), np.zeros(1)
+        )
 
     def _backlog(self, delta: CountSnapshot, since_s: float, now_s: float) -> Array:
         """(tick, class) what of a late router's arrivals had come by each earlier tick, at an even rate."""
@@ -182,6 +198,24 @@ class TrafficMemory:
         start_s = max(end_s - window_s, float(self.times_s[0]))
         before = np.array([np.interp(start_s, self.times_s, column) for column in self.arrived.T])
         return np.asarray((self.arrived[-1] - before) / (end_s - start_s))
+
+
+def _swelling(deltas: Sequence[CountSnapshot], span_s: float) -> float:
+    """Variance of the rate from second to second within a tick, beyond that of Poisson arrivals; may be negative.
+
+    Each router sees a random share of the requests, and of a share p only p squared of the variance.
+    """
+    if span_s < 2.0:  # noqa: PLR2004 (a variance takes two seconds)
+        return 0.0
+    excess = of_shares = whole = 0.0
+    for delta in deltas:
+        n = float(delta.arrivals.sum())
+        if delta.arrivals_squared < n or n == 0.0:
+            continue  # it does not count them by the second
+        excess += (delta.arrivals_squared - n * n / span_s) / (span_s - 1.0) - n / span_s
+        of_shares += n * n
+        whole += n
+    return excess * whole * whole / of_shares if of_shares > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from llmd_autoscaler.core.burstiness import POISSON, Burstiness
 from llmd_autoscaler.core.capacity import CapacityTable
 from llmd_autoscaler.core.forecast import Forecast
 from llmd_autoscaler.core.realised import Outcomes
@@ -120,6 +121,8 @@ class TableEntry:
     cell_work: (
         Array  # (class,) share of the work by class times its mean work, see `tables.fingerprint`
     )
+    of_bursts: CapacityTable | None = None  # the same of arrivals as uneven as `bursts`
+    bursts: Burstiness = POISSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,25 @@ Cell = TypeVar("Cell")
 _STARTED = "llmd_router_started_at_seconds"
 _ARRIVALS = "llmd_router_arrivals_total"
 _ARRIVALS_ISL = "llmd_router_arrivals_isl_tokens_total"
+_SQUARED = "llmd_router_arrivals_squared_total"
 _COMPLETIONS = "llmd_router_completions_total"
 _ISL = "llmd_router_isl_tokens_total"
 _OSL = "llmd_router_osl_tokens_total"
 _HIT = "llmd_router_hit_tokens_total"
 _ATTAINED = "llmd_router_attained_total"
-_WANTED = frozenset({_STARTED, _ARRIVALS, _ARRIVALS_ISL, _COMPLETIONS, _ISL, _OSL, _HIT, _ATTAINED})
+_WANTED = frozenset(
+    {
+        _STARTED,
+        _ARRIVALS,
+        _ARRIVALS_ISL,
+        _SQUARED,
+        _COMPLETIONS,
+        _ISL,
+        _OSL,
+        _HIT,
+        _ATTAINED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,7 @@ class RouterPage:
     started_at_s: float
     arrivals: Mapping[ArrivalCell, float]
     arrivals_isl_tokens: Mapping[ArrivalCell, float]
+    arrivals_squared: Mapping[str, float]  # by model; an older router does not count them
     completions: Mapping[CompletionCell, float]
     isl_tokens: Mapping[CompletionCell, float]
     osl_tokens: Mapping[CompletionCell, float]
@@ -63,6 +77,7 @@ def read_page(page: bytes) -> RouterPage:
         started_at_s=_count(_STARTED, started[0].value),
         arrivals=cells(_ARRIVALS, _arrival_cell),
         arrivals_isl_tokens=cells(_ARRIVALS_ISL, _arrival_cell),
+        arrivals_squared=cells(_SQUARED, _model),
         completions=cells(_COMPLETIONS, _completion_cell),
         isl_tokens=cells(_ISL, _completion_cell),
         osl_tokens=cells(_OSL, _completion_cell),
@@ -89,6 +104,11 @@ _remembered = functools.lru_cache(maxsize=1 << 18)
 def _arrival_cell(name: str, label_text: str) -> ArrivalCell:
     labels = read_labels(label_text)
     return *_owner(name, labels), _edge(name, labels, "isl")
+
+
+@_remembered
+def _model(name: str, label_text: str) -> str:
+    return _label(name, read_labels(label_text), "model")
 
 
 @_remembered

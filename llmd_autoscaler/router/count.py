@@ -27,6 +27,7 @@ _INSTANCE = ("target", "group", "instance")
 
 _HELP: Mapping[str, str] = {
     "arrivals_total": "Requests that arrived, by class and estimated ISL bin (upper edge), refused ones too",
+    "arrivals_squared_total": "Sum over whole seconds of the square of the arrivals in each: how unevenly they come",
     "arrivals_isl_tokens_total": "Estimated prompt tokens of the arrivals",
     "completions_total": "Requests answered in full, by class, ISL and OSL bin (upper edges)",
     "isl_tokens_total": "Prompt tokens of the completions",
@@ -60,10 +61,13 @@ class Counts:
 
     started_at_s: float
     _latencies: dict[Labels, Latencies] = field(default_factory=dict)
+    _second: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """The last second in which requests of a model arrived, and how many did."""
     _series: dict[str, Series] = field(
         default_factory=lambda: {
             "arrivals_total": Series(_ARRIVAL),
             "arrivals_isl_tokens_total": Series(_ARRIVAL),
+            "arrivals_squared_total": Series(("model",)),
             "completions_total": Series(_CELL),
             "isl_tokens_total": Series(_CELL),
             "osl_tokens_total": Series(_CELL),
@@ -77,8 +81,12 @@ class Counts:
         }
     )
 
-    def arrived(self, model: str, class_name: str, *, isl: int) -> None:
+    def arrived(self, model: str, class_name: str, *, isl: int, at_s: float) -> None:
         """A request of a known model is here."""
+        second, n = self._second.get(model, (0, 0))
+        n = n if second == int(at_s) else 0
+        self._second[model] = (int(at_s), n + 1)
+        self._add("arrivals_squared_total", (model,), (n + 1) ** 2 - n**2)
         cell = (model, class_name, edge(isl))
         self._add("arrivals_total", cell)
         self._add("arrivals_isl_tokens_total", cell, isl)

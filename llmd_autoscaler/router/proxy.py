@@ -122,7 +122,7 @@ class Proxy:
         isl = inbound.n_prompt_tokens or self.learnt.isl_of(table.model, inbound.n_prompt_bytes)
         asked = Asked(table.model, request_class.qos.name, isl, inbound.max_tokens)
         case = Case(table, request_class, asked, arrival_s=self.clock.now_s())
-        self.counts.arrived(case.model, case.class_name, isl=isl)
+        self.counts.arrived(case.model, case.class_name, isl=isl, at_s=case.arrival_s)
         headers = _forwarded(request.headers) | {_REQUEST_ID: request_id}
         return await self._counted(_Run(request, inbound, case, request_id, headers))
 

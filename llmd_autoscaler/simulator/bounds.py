@@ -10,6 +10,7 @@ import numpy as np
 
 from llmd_autoscaler.core import demand, plan, stabilizer
 from llmd_autoscaler.core.load import work_s
+from llmd_autoscaler.core.sample import Seen
 from llmd_autoscaler.core.score import keeps_slo
 from llmd_autoscaler.core.tables import tables
 from llmd_autoscaler.core.traffic import traffic_mix
@@ -81,11 +82,10 @@ class _LookAhead:
             start={t.name: 1 for t in setup.targets},
             seed=setup.seed,
         )
-        self._shapes = counter.true_counts()
-        self._mix = traffic_mix(self._shapes)
+        self._mix = traffic_mix(counter.true_counts())
         self._numbers = dict(setup.start)
         world = World(0.0, "model", setup.classes, setup.targets, {}, setup.stock)
-        traffic = (self._rates(0.0, math.inf), self._mix, self._shapes)
+        traffic = (self._rates(0.0, math.inf), Seen(self._mix, counter.true_counts()))
         self._tables = tables({}, world, traffic, setup.policy)
 
     def _rates(

@@ -78,6 +78,7 @@ class VirtualFleet:
         self._fleet: Fleet = new_fleet([widest] * n_rows, now_s=0.0)
         self._requests: Requests = new_requests(len(replay.at_s))
         self._bins = np.minimum(np.searchsorted(EDGES_TOKENS, replay.isl), N_BINS - 1)
+        self._squares = _squares(replay.at_s)
         self._traffic = self._rows_of(replay)
         self._free = list(range(n_rows - 1, -1, -1))
         self._row: dict[str, int] = {}  # instance -> engine
@@ -289,7 +290,9 @@ class VirtualFleet:
         np.add.at(completions, cell, 1.0)
         np.add.at(isl, cell, replay.isl[done].astype(np.float64))
         np.add.at(osl, cell, replay.osl[done].astype(np.float64))
-        return CountSnapshot(0.0, arrivals, arrival_isl, completions, isl, osl, zero.hit_tokens)
+        squared = float(self._squares[arrived].sum())
+        cells = (arrivals, arrival_isl, completions, isl, osl, zero.hit_tokens)
+        return CountSnapshot(0.0, *cells, arrivals_squared=squared)
 
     def _new_outcomes(self, done: NDArray[np.int64]) -> NDArray[np.float64]:
         """(class, bound) what became of some completed requests."""
@@ -316,3 +319,10 @@ class VirtualFleet:
             )
             counts[c, BOUNDS.index(missed_bound(self.classes[c].bounds, timing))] += 1.0
         return counts
+
+
+def _squares(at_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(request,) what each adds to the square of the arrivals of its second: 1, 3, 5 and so on."""
+    second = np.floor(at_s)
+    nth = np.arange(len(at_s)) - np.searchsorted(second, second, side="left")
+    return np.asarray(2 * nth + 1)

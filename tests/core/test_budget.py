@@ -44,9 +44,9 @@ def test_where_nobody_counts_nothing_is_known() -> None:
 
 @pytest.mark.parametrize(
     ("spent", "wanted"),
-    [(0.0, 0.4), (0.8, 0.4), (0.9, 0.65), (1.0, 0.9), (7.0, 0.9), (None, 0.65)],
+    [(0.0, 0.0), (0.8, 0.0), (0.9, 0.5), (1.0, 1.0), (7.0, 1.0), (None, 0.5)],
 )
-def test_the_quantile_rises_over_the_last_fifth_of_the_budget(
+def test_the_urgency_rises_over_the_last_fifth_of_the_budget(
     spent: float | None, wanted: float
 ) -> None:
-    assert budget.quantile(spent, calm=0.4, alarmed=0.9) == pytest.approx(wanted)
+    assert budget.urgency(spent) == pytest.approx(wanted)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llmd_autoscaler.core.capacity import CapacityTable, capacity_table, fleet_attainment
 from llmd_autoscaler.core.load import work_s
-from llmd_autoscaler.core.sample import Sample, draw
+from llmd_autoscaler.core.sample import Sample, Seen, draw
 from llmd_autoscaler.core.slo import Bounds, QosClass
 from llmd_autoscaler.core.traffic import traffic_mix
 from tests.core.worlds import INTERACTIVE, RELAXED, SLOW, counted, only
@@ -21,7 +21,7 @@ IMPOSSIBLE = QosClass("impossible", 0, 0.95, Bounds(ttft_max_s=0.001))
 
 
 def sample(n: int = 1500) -> Sample:
-    return draw(only(1, 0, 1000), MIX, SHAPES, n=n, seed=1)
+    return draw(only(1, 0, 1000), Seen(MIX, SHAPES), n=n, seed=1)
 
 
 def table(*classes: QosClass, most: int = 6) -> CapacityTable:

@@ -16,7 +16,7 @@ def memory_of(arrived: Callable[[float], float], until_s: float) -> TrafficMemor
     """A series of cumulative arrivals as a function of time."""
     times_s = np.arange(0.0, until_s + 1e-9, TICK_S)
     totals = np.array([[arrived(float(t))] for t in times_s])
-    return TrafficMemory({}, CountSnapshot.zero(1), times_s, totals)
+    return TrafficMemory({}, CountSnapshot.zero(1), times_s, totals, np.zeros(len(times_s)))
 
 
 def ahead(memory: TrafficMemory, *, horizon_s: float = 120.0, quantile: float = 0.6) -> Forecast:

@@ -10,6 +10,7 @@ from llmd_autoscaler.core import demand, oracle
 from llmd_autoscaler.core.load import work_s
 from llmd_autoscaler.core.oracle import VERIFIED_FOR_S, predict, verified_plan
 from llmd_autoscaler.core.plan import plan
+from llmd_autoscaler.core.sample import Seen
 from llmd_autoscaler.core.tables import tables
 from llmd_autoscaler.core.traffic import traffic_mix
 from llmd_autoscaler.core.world import Memory
@@ -24,7 +25,7 @@ def asked(
     found, mix, shapes = planned(it, [qps])
     memory = memory or Memory.fresh(it)
     attained, memory = predict(
-        it, {"a100": n}, found, (np.array([qps]), mix, shapes), memory, QUICK
+        it, {"a100": n}, found, (np.array([qps]), Seen(mix, shapes)), memory, QUICK
     )
     assert attained is not None
     return float(attained[0]), memory
@@ -54,7 +55,7 @@ def test_without_traffic_there_is_nothing_to_predict() -> None:
     it = of(SLOW_TARGET)
     found, mix, shapes = planned(it, [1.0])
     attained, memory = predict(
-        it, {"a100": 1}, found, (np.zeros(1), mix, shapes), Memory.fresh(it), QUICK
+        it, {"a100": 1}, found, (np.zeros(1), Seen(mix, shapes)), Memory.fresh(it), QUICK
     )
     assert attained is None
     assert memory.verified is None
@@ -75,7 +76,7 @@ def test_a_plan_over_two_targets_that_the_engine_rejects_is_made_anew_with_less_
     )
     shapes = shapes_of(world.classes)
     mix, rates = traffic_mix(shapes), np.array([6.0, 3.0])
-    known = tables({}, world, (rates[:, None] * mix.share, mix, shapes), QUICK)
+    known = tables({}, world, (rates[:, None] * mix.share, Seen(mix, shapes)), QUICK)
     boasting = {
         key: dataclasses.replace(entry, capacity=entry.capacity.scaled(4 / 3))
         for key, entry in known.items()
@@ -89,7 +90,7 @@ def test_a_plan_over_two_targets_that_the_engine_rejects_is_made_anew_with_less_
             trusted.append(carried_frac) or plan(*given, carried_frac=carried_frac)
         ),
     )
-    verified = verified_plan(world, cells, (mix, shapes), boasting, QUICK)
+    verified = verified_plan(world, cells, Seen(mix, shapes), boasting, QUICK)
     assert trusted[:2] == [1.0, oracle.CUTS[0]]
     naive = plan(world, cells, mix, boasting)
     usd = {target.name: target.usd_per_hour for target in world.targets}

@@ -9,6 +9,7 @@ import pytest
 from llmd_autoscaler.core import demand
 from llmd_autoscaler.core.load import work_s
 from llmd_autoscaler.core.plan import Plan, load_of, plan
+from llmd_autoscaler.core.sample import Seen
 from llmd_autoscaler.core.slo import Bounds, QosClass
 from llmd_autoscaler.core.tables import tables
 from llmd_autoscaler.core.traffic import CountSnapshot, TrafficMix, traffic_mix
@@ -37,7 +38,7 @@ def planned(
     shapes = shapes or shapes_of(it.classes)
     mix = traffic_mix(shapes)
     rates = np.array(qps)
-    known = tables({}, it, (rates[:, None] * mix.share, mix, shapes), QUICK)
+    known = tables({}, it, (rates[:, None] * mix.share, Seen(mix, shapes)), QUICK)
     found = demand.cells(it.classes, rates, mix.share, work_s(it.targets[0].profile, mix))
     return plan(it, found, mix, known), mix, shapes
 

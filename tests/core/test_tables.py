@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from llmd_autoscaler.core.burstiness import POISSON, Burstiness
+from llmd_autoscaler.core.sample import Seen
 from llmd_autoscaler.core.slo import QosClass
-from llmd_autoscaler.core.tables import Tables, needed_tiers, rides, tables, tiers
+from llmd_autoscaler.core.tables import Tables, needed_tiers, providing, rides, tables, tiers
 from llmd_autoscaler.core.traffic import CountSnapshot, traffic_mix
 from llmd_autoscaler.core.world import TargetState, World
 from llmd_autoscaler.errors import PlanError
@@ -24,7 +26,7 @@ def counts(interactive: float, relaxed: float, *, isl: int = 1000) -> CountSnaps
 def made(known: Tables, it: World, shapes: CountSnapshot) -> Tables:
     mix = traffic_mix(shapes)
     rates = shapes.arrivals.sum(axis=1)[:, None] * mix.share / 100.0
-    return tables(known, it, (rates, mix, shapes), QUICK)
+    return tables(known, it, (rates, Seen(mix, shapes)), QUICK)
 
 
 def of(
@@ -121,3 +123,42 @@ def test_a_table_that_drifted_serves_until_its_turn_comes() -> None:
     known = made({}, of(*TWO), counts(70.0, 30.0))
     again = made(known, of(*TWO, may_tabulate=False), counts(30.0, 70.0))
     assert all(again[key] is entry for key, entry in known.items())
+
+
+BURSTY = Burstiness(1.0, 0.1)
+
+
+def bursty(known: Tables, it: World, bursts: Burstiness) -> Tables:
+    shapes = counts(700.0, 300.0)
+    mix = traffic_mix(shapes)
+    rates = shapes.arrivals.sum(axis=1)[:, None] * mix.share / 100.0
+    return tables(known, it, (rates, Seen(mix, shapes, bursts)), QUICK)
+
+
+def test_what_a_fleet_carries_of_bursts_is_less() -> None:
+    (entry,) = bursty({}, of(TWO[0]), BURSTY).values()
+    assert entry.of_bursts is not None
+    assert entry.of_bursts.carried(3) < 0.95 * entry.capacity.carried(3)
+
+
+def test_arrivals_that_are_even_enough_have_one_table() -> None:
+    (entry,) = bursty({}, of(TWO[0]), Burstiness(0.01)).values()
+    assert entry.of_bursts is None
+
+
+def test_a_table_is_made_anew_when_bursts_come_or_go() -> None:
+    it = of(TWO[0])
+    even, uneven = bursty({}, it, POISSON), bursty({}, it, BURSTY)
+    key = ("a100", 0.080)
+    assert bursty(even, it, BURSTY)[key].of_bursts is not None
+    assert bursty(uneven, it, POISSON)[key].of_bursts is None
+    assert bursty(uneven, it, Burstiness(0.9, 0.1))[key] is uneven[key]
+
+
+def test_bursts_are_provided_for_as_far_as_it_is_urgent() -> None:
+    found = bursty({}, of(TWO[0]), BURSTY)
+    key = ("a100", 0.080)
+    calm, half, alarmed = (providing(found, u)[key].capacity.carried(2) for u in (0.0, 0.5, 1.0))
+    assert calm == found[key].capacity.carried(2)
+    assert half == pytest.approx(0.5 * (calm + alarmed))
+    assert alarmed < calm

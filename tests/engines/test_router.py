@@ -13,6 +13,7 @@ llmd_router_started_at_seconds 1.764e+09
 llmd_router_arrivals_total{model="org/m",class="chat",isl="1024"} 7
 llmd_router_arrivals_total{model="org/m",class="batch",isl="91"} 2
 llmd_router_arrivals_isl_tokens_total{model="org/m",class="chat",isl="1024"} 6300
+llmd_router_arrivals_squared_total{model="org/m"} 21
 llmd_router_completions_total{model="org/m",class="chat",isl="1024",osl="128"} 5
 llmd_router_isl_tokens_total{model="org/m",class="chat",isl="1024",osl="128"} 4500
 llmd_router_osl_tokens_total{model="org/m",class="chat",isl="1024",osl="128"} 600
@@ -31,6 +32,7 @@ def test_every_cell_of_a_page_is_read():
         started_at_s=1.764e9,
         arrivals={("org/m", "chat", 1024): 7.0, ("org/m", "batch", 91): 2.0},
         arrivals_isl_tokens={("org/m", "chat", 1024): 6300.0},
+        arrivals_squared={"org/m": 21.0},
         completions={cell: 5.0},
         isl_tokens={cell: 4500.0},
         osl_tokens={cell: 600.0},

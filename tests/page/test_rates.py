@@ -20,7 +20,7 @@ def reading(counts: Counts):
 
 def served(counts: Counts, n: int, *, ttft_s: float = 0.4, missed: str = "") -> None:
     for _ in range(n):
-        counts.arrived("m", "c", isl=1000)
+        counts.arrived("m", "c", isl=1000, at_s=0.0)
         counts.completed("m", "c", Usage(isl=1000, osl=101, n_hit=0))
         counts.timed("m", "c", Timing(0.0, ttft_s, ttft_s + 5.0, isl=1000, osl=101))
         counts.ended("m", "c", missed=missed)

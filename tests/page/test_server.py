@@ -148,7 +148,7 @@ async def test_a_controller_that_answers_garbage_is_away_and_the_statuses_hold(a
 
 async def test_the_history_of_a_model_is_told_from_a_moment_on(api, session) -> None:
     counts = Counts(started_at_s=NOW_S)
-    counts.arrived(CHAT, "interactive", isl=100)
+    counts.arrived(CHAT, "interactive", isl=100, at_s=0.0)
     clock = Clock.starting_at(NOW_S, 30.0)  # a tick in half a second
     async with metrics(counts.page([]).encode()) as url, page(api, clock, routers=[url]) as shown:
         await write(shown.kube, level(), variant())

@@ -27,7 +27,7 @@ def test_cells_that_never_occurred_are_not_on_the_page() -> None:
 
 def test_every_series_carries_its_labels_in_order() -> None:
     counts = Counts(started_at_s=0.0)
-    counts.arrived("m", "c", isl=65)
+    counts.arrived("m", "c", isl=65, at_s=0.0)
     counts.completed("m", "c", Usage(isl=64, osl=1, n_hit=16))
     counts.ended("m", "c", missed="")
     counts.ended("m", "c", missed="ttft")
@@ -44,6 +44,16 @@ def test_every_series_carries_its_labels_in_order() -> None:
     ended = (("model", "m"), ("class", "c"))
     assert found["llmd_router_attained_total", (*ended, ("bound", "all"))] == 1
     assert found["llmd_router_attained_total", (*ended, ("bound", "ttft"))] == 1
+
+
+def test_the_arrivals_of_each_second_are_squared_and_summed_by_model() -> None:
+    counts = Counts(started_at_s=0.0)
+    for at_s in (7.0, 7.4, 7.9, 8.0, 12.5, 12.6):
+        counts.arrived("m", "c" if at_s < 8.0 else "d", isl=65, at_s=at_s)
+    counts.arrived("other", "c", isl=65, at_s=7.0)
+    # three, one and two in a second: 9 + 1 + 4
+    assert counts.value("arrivals_squared_total", "m") == 14
+    assert counts.value("arrivals_squared_total", "other") == 1
 
 
 def test_a_label_with_quotes_survives() -> None:

@@ -231,6 +231,8 @@ def test_whenever_it_is_asked_the_router_has_counted_everything_once(
         done = int((it.answers().last_s <= at_s).sum())
         assert counts.arrivals.sum() == arrived
         assert counts.arrival_isl_tokens.sum() == 1000.0 * arrived
+        per_second = np.bincount(it.replay.at_s[it.replay.at_s <= at_s].astype(np.int64))
+        assert counts.arrivals_squared == (per_second**2).sum()
         assert counts.completions.sum() == outcomes.counts.sum() == done
         assert counts.osl_tokens.sum() == 100.0 * done
 

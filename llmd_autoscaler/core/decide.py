@@ -90,7 +90,7 @@ def decide(world: World, memory: Memory, policy: Policy) -> tuple[Decision, Memo
         ),
         infeasible=planned.infeasible,
         binding=planned.binding,
-        reasons=explain.model(planned, ahead),
+        reasons=explain.model(planned, ahead, look.bursts),
     )
     return decision, memory
 

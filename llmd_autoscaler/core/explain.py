@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from llmd_autoscaler.core.burstiness import Burstiness
 from llmd_autoscaler.core.forecast import Forecast
 from llmd_autoscaler.core.plan import Plan, load_of
 from llmd_autoscaler.core.traffic import TrafficMix
@@ -74,7 +75,7 @@ def _tier_text(tier_s: float) -> str:
     return f" at tier {tier_s * 1000:.0f}ms" if math.isfinite(tier_s) else ""
 
 
-def model(planned: Plan, ahead: Forecast) -> tuple[Reason, ...]:
+def model(planned: Plan, ahead: Forecast, bursts: Burstiness) -> tuple[Reason, ...]:
     """Reasons that concern the model as a whole."""
     if planned.infeasible:
         return tuple(Reason(ReasonCode.INFEASIBLE, i.text) for i in planned.infeasible)
@@ -82,14 +83,23 @@ def model(planned: Plan, ahead: Forecast) -> tuple[Reason, ...]:
     if planned.binding is not None:
         text = (
             f"{mix} is the limit: it carries what comes now, not the {ahead.quantile_qps.sum():.2f} req/s to provide for "
-            f"({ahead.p50_qps.sum():.2f} expected in {ahead.horizon_s:.0f} s)"
+            f"({ahead.p50_qps.sum():.2f} expected in {ahead.horizon_s:.0f} s{_bursts_text(ahead, bursts)})"
         )
         return (Reason(ReasonCode.AT_LIMIT, text),)
     text = (
         f"{mix} carries {ahead.quantile_qps.sum():.2f} req/s "
-        f"({ahead.p50_qps.sum():.2f} expected in {ahead.horizon_s:.0f} s, forecast off by {ahead.error_frac:.0%} in the median)"
+        f"({ahead.p50_qps.sum():.2f} expected in {ahead.horizon_s:.0f} s, forecast off by {ahead.error_frac:.0%} in the median"
+        f"{_bursts_text(ahead, bursts)})"
     )
     return (Reason(ReasonCode.DEMAND_MET, text),)
+
+
+def _bursts_text(ahead: Forecast, bursts: Burstiness) -> str:
+    """How uneven the arrivals are, where a fleet feels it."""
+    qps = float(ahead.p50_qps.sum())
+    if not bursts.is_felt(qps):
+        return ""
+    return f", in bursts: from second to second {bursts.dispersion(qps):.1f} times the variance of chance"
 
 
 def usd_per_million_tokens(usd_per_hour: float, qps: Array, mix: TrafficMix) -> float | None:

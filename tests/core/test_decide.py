@@ -173,6 +173,25 @@ def test_a_spent_error_budget_provides_for_more_of_the_same_demand() -> None:
     assert alarmed.targets[0].load > 1.1 * calm.targets[0].load
 
 
+def test_bursts_are_provided_for_once_the_budget_is_spent_and_the_reason_says_so() -> None:
+    def after_twenty_ticks(squared_a_tick: float) -> Decision:
+        memory, it = Memory.fresh(world(0.0, 0.0, target())), target()
+        decision = None
+        for tick in range(21):
+            seen = world(TICK_S * tick, 4.0 * TICK_S * tick, it)
+            counts = dataclasses.replace(seen.counts["r"], arrivals_squared=squared_a_tick * tick)
+            seen = dataclasses.replace(seen, counts={"r": counts}, realised=outcomes(is_spent=True))
+            decision, memory = decide(seen, memory, QUICK)
+        assert decision is not None
+        return decision
+
+    # 60 requests a tick: four in each of its seconds, or twenty in each of three
+    even, bunched = after_twenty_ticks(15 * 4.0**2), after_twenty_ticks(3 * 20.0**2)
+    assert bunched.targets[0].load > 1.1 * even.targets[0].load
+    assert "in bursts" in bunched.reasons[0].message
+    assert "in bursts" not in even.reasons[0].message
+
+
 def test_a_limit_below_what_is_provided_for_breaks_no_promise_while_it_carries_what_comes() -> None:
     # two instances carry 6.25 a second (load 1.9), but not the seventh more that a spent budget asks for
     decision = after_a_minute(6.25, target(limits=(1, 2)), is_spent=True)

@@ -35,6 +35,8 @@ class Actuator:
         self._door = door
         self._leadership = leadership
         self._last_s: dict[Key, float] = {}
+        self.unwritten: dict[Key, str] = {}
+        """Why the last write of a target failed; empty where none is missing."""
 
     async def act(self, hands: Iterable[Hand], *, now_s: float) -> list[tuple[Key, Notice]]:
         """Write what differs, each target at most once a quiet time; what fails is tried at the next tick.
@@ -42,6 +44,9 @@ class Actuator:
         Returns: what was done, to be told of the variants.
         """
         told: list[tuple[Key, Notice]] = []
+        hands = list(hands)
+        missing = {hand.key for hand in hands if stored_desired(hand.status) != hand.replicas}
+        self.unwritten = {key: why for key, why in self.unwritten.items() if key in missing}
         for hand in hands:
             wanted, until_s = stored_desired(hand.status), stored_valid_until_s(hand.status)
             # 0 is never written: nothing would wake it, and a number that ran out is nobody's
@@ -60,7 +65,10 @@ class Actuator:
         target = hand.variant.scale_target
         key = (hand.variant.namespace, target.name)
         try:
-            return await self._door.write_scale(target.api_version, target.kind, key, wanted)
+            is_written = await self._door.write_scale(target.api_version, target.kind, key, wanted)
         except ObservationError as error:
             _LOG.warning("scale_not_written", name=target.name, detail=str(error))
+            self.unwritten[hand.key] = str(error)
             return False
+        self.unwritten.pop(hand.key, None)
+        return is_written

@@ -231,7 +231,8 @@ class KubeCluster:
     async def observe(self, *, now_s: float) -> ClusterView:
         """The resources and pods as of now; a broken resource is a trouble, never an error."""
         self._writer.forget()
-        observed = await self._survey.observed(now_s=now_s)
+        seen = await self._survey.observed(now_s=now_s)
+        observed = dataclasses.replace(seen, unwritten=self._actuator.unwritten)
         before = self._found.targets if self._found else {}
         self._found = picture(observed, self._routers, before)
         view = self._found.view

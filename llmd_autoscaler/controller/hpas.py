@@ -101,10 +101,16 @@ def may_sleep(scaled: Scaled, hpas: Sequence[Hpa]) -> bool:
     )
 
 
-def health(scaled: Scaled, hpas: Sequence[Hpa]) -> Finding:
-    """Whether what scales a target lands on our number."""
+def health(scaled: Scaled, hpas: Sequence[Hpa], *, unwritten: str = "") -> Finding:
+    """Whether what scales a target lands on our number.
+
+    Args:
+        scaled: the target.
+        hpas: those that scale it.
+        unwritten: why we could not do it ourselves, where that is asked of us; empty where we could.
+    """
     if scaled.actuation != "HPA":
-        return _unused(scaled, hpas)
+        return _unused(scaled, hpas, unwritten)
     problems = list(_problems(scaled, hpas))
     if problems:
         message = "; ".join(sentence for _, sentence in problems)
@@ -114,7 +120,7 @@ def health(scaled: Scaled, hpas: Sequence[Hpa]) -> Finding:
     return Finding(HPA_HEALTHY, TRUE, "Follows", message)
 
 
-def _unused(scaled: Scaled, hpas: Sequence[Hpa]) -> Finding:
+def _unused(scaled: Scaled, hpas: Sequence[Hpa], unwritten: str) -> Finding:
     """Of a target that no HPA should scale."""
     if scaled.actuation == "Direct" and hpas:
         message = (
@@ -122,6 +128,12 @@ def _unused(scaled: Scaled, hpas: Sequence[Hpa]) -> Finding:
             "delete it, or write actuation: HPA"
         )
         return Finding(HPA_HEALTHY, FALSE, "HPABesideDirect", message)
+    if scaled.actuation == "Direct" and unwritten:
+        message = (
+            f"the scale of {_named(scaled.target)} could not be written: {unwritten}; where that is forbidden, "
+            "apply manifests/components/direct-actuation, or write actuation: HPA"
+        )
+        return Finding(HPA_HEALTHY, FALSE, "ScaleNotWritten", message)
     return Finding(
         HPA_HEALTHY, TRUE, "NotUsed", f"actuation is {scaled.actuation}: no HPA is needed"
     )

@@ -43,7 +43,10 @@ class Observed:
     ]  # the stored status of a kind and key; empty where there is none
     unreadable: Mapping[str, Mapping[Key, Unreadable]] = field(default_factory=dict)  # by kind
     replicas: Mapping[Key, int] = field(default_factory=dict)  # asked for in /scale, by variant
-    unscalable: Mapping[Place, str] = field(default_factory=dict)  # why a kind cannot be scaled
+    unscalable: Mapping[Place, Finding] = field(default_factory=dict)  # why there is no scale
+    # one of a target's pods, by variant, where its selector selects none of them
+    unselected: Mapping[Key, Pod] = field(default_factory=dict)
+    unwritten: Mapping[Key, str] = field(default_factory=dict)  # why /scale could not be written
     hpas: Mapping[Place, tuple[Hpa, ...]] = field(default_factory=dict)
     leads: Mapping[Key, ObservedLead] = field(default_factory=dict)  # by variant, once known
 

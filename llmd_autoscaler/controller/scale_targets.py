@@ -10,6 +10,7 @@ from llmd_autoscaler.controller.door import Door, NoScaleError
 from llmd_autoscaler.controller.readings import Key
 from llmd_autoscaler.controller.selector import read_selector
 from llmd_autoscaler.errors import ObservationError
+from llmd_autoscaler.translate.condition import FALSE, Finding
 from llmd_autoscaler.translate.json_object import Json, child, text, whole
 from llmd_autoscaler.translate.world import ScaleTarget, Variant
 
@@ -38,8 +39,8 @@ class ScaleTargets:
         self._door = door
         self._deployments = deployments
         self._others: dict[tuple[str, ScaleTarget], Scalable] = {}
-        self.unscalable: dict[tuple[str, ScaleTarget], str] = {}
-        """Why a target of a kind without `/scale` cannot be scaled."""
+        self.unscalable: dict[tuple[str, ScaleTarget], Finding] = {}
+        """What is said of a target whose scale nobody has or nobody may see."""
 
     async def look(self, variants: Iterable[Variant], *, only_new: bool) -> None:
         """Ask for the scale of every target that is no Deployment; one that does not answer stays as it was.
@@ -73,10 +74,12 @@ class ScaleTargets:
             )
         except NoScaleError as error:
             self._others.pop(key, None)
-            self.unscalable[key] = str(error)
+            self.unscalable[key] = Finding("TargetResolved", FALSE, "UnsupportedKind", str(error))
             return
         except ObservationError as error:
             _LOG.warning("scale_not_read", kind=target.kind, name=target.name, detail=str(error))
+            if key not in self._others:  # not seen once: a role may be missing
+                self.unscalable[key] = _unread(target, error)
             return
         self.unscalable.pop(key, None)
         if wire is None:
@@ -87,6 +90,14 @@ class ScaleTargets:
                 selector=read_selector(text(wire, "status", "selector")),
                 replicas=whole(wire, "spec", "replicas"),
             )
+
+
+def _unread(target: ScaleTarget, error: ObservationError) -> Finding:
+    message = (
+        f'the scale of {target.kind} "{target.name}" cannot be read: {error}; '
+        "where that is forbidden, bind a role with get on it to the controller's service account"
+    )
+    return Finding("TargetResolved", FALSE, "ScaleNotRead", message)
 
 
 def _deployment(wire: Json) -> Scalable:

@@ -37,6 +37,12 @@ class Crew:
     pods: tuple[Pod, ...]  # one for each instance: it answers for the others of its group
     workers: tuple[Pod, ...] = ()  # the others
 
+    @property
+    def unselected(self) -> Pod | None:
+        """One of the workers where nobody answers for them; those of a group that ends are no riddle."""
+        staying = (pod for pod in self.workers if not pod.is_draining)
+        return None if self.pods else next(staying, None)
+
 
 class Survey:
     """Looks at everything."""
@@ -66,7 +72,8 @@ class Survey:
         variants, bad_variants = self._variants.take(self._objects(_VARIANT))
         profiles, bad_profiles = self._profiles.take(self._objects(_PROFILE))
         stocks, bad_stocks = self._stocks.take(self._objects(_STOCK))
-        pods = {(each.namespace, each.name): crew.pods for each, crew in self.crews()}
+        crews = {(each.namespace, each.name): crew for each, crew in self.crews()}
+        pods = {key: crew.pods for key, crew in crews.items()}
         self._lead_times.observe(pods)
         there = {
             key: self._targets.found(v.namespace, v.scale_target) for key, v in variants.items()
@@ -88,6 +95,7 @@ class Survey:
             },
             replicas={key: found.replicas for key, found in there.items() if found},
             unscalable=self._targets.unscalable,
+            unselected={key: pod for key, crew in crews.items() if (pod := crew.unselected)},
             hpas=by_target(self._objects(_HPA)),
             leads={key: lead for key in variants if (lead := self._lead_times.of(key))},
         )

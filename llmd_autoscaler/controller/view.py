@@ -223,7 +223,8 @@ def _target(
     if observed_lead is not None:
         state = dataclasses.replace(state, lead=observed_lead.lead)
     late = starts(pods, state.lead, now_s=observed.now_s)
-    notes = (overlapping.get(key), limits.finding, health(scaled, hpas), late)
+    followed = health(scaled, hpas, unwritten=observed.unwritten.get(key, ""))
+    notes = (overlapping.get(key), limits.finding, followed, late)
     return Target(
         variant,
         state,
@@ -275,13 +276,20 @@ def _unresolved(observed: Observed, variant: Variant, first: Variant) -> Finding
     ref = variant.scale_target
     unscalable = observed.unscalable.get((variant.namespace, ref))
     if unscalable is not None:
-        return Finding("TargetResolved", "False", "UnsupportedKind", unscalable)
+        return unscalable
     if first is not variant:
         message = f'{ref.kind} "{ref.name}" is the target of VariantAutoscaling "{first.name}" already; name another'
         return Finding("TargetResolved", "False", "TargetTaken", message)
     if (variant.namespace, variant.name) not in observed.pods:
         message = f'no {ref.kind} is named "{ref.name}" in namespace {variant.namespace}; make it, or correct spec.scaleTargetRef.name'
         return Finding("TargetResolved", "False", "NotFound", message)
+    lost = observed.unselected.get((variant.namespace, variant.name))
+    if lost is not None:
+        message = (
+            f'the selector in the /scale of {ref.kind} "{ref.name}" is missing or selects none of its pods, such as {lost.name}; '
+            "it says which of them are instances: correct it in the status of that object, or labelSelectorPath in its CRD"
+        )
+        return Finding("TargetResolved", "False", "SelectsNothing", message)
     if not serves_mixed(variant):
         message = f"spec.groups: {', '.join(variant.groups)} cannot be planned for yet; add mixed"
         return Finding("OptimizationReady", "False", "UnsupportedGroups", message)

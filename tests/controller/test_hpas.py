@@ -121,6 +121,13 @@ def test_direct_actuation_beside_an_hpa_is_a_fault():
     assert found(actuation="Direct").status == "True"
 
 
+def test_a_scale_that_could_not_be_written_names_the_role_that_may_be_missing():
+    finding = health(scaled("Direct"), [], unwritten="403 Forbidden")
+    assert (finding.status, finding.reason) == ("False", "ScaleNotWritten")
+    assert 'Deployment "a100" could not be written: 403 Forbidden' in finding.message
+    assert "manifests/components/direct-actuation" in finding.message
+
+
 def test_an_advisory_target_needs_no_hpa():
     assert found(actuation="Advisory").reason == "NotUsed"
 

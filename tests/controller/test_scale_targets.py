@@ -6,7 +6,9 @@ import pytest
 
 from llmd_autoscaler.controller.labels import cost_patches
 from llmd_autoscaler.controller.pods import Pod
+from llmd_autoscaler.controller.scale_targets import ScaleTargets
 from llmd_autoscaler.controller.selector import read_selector, selects
+from llmd_autoscaler.errors import ObservationError
 from llmd_autoscaler.kube.resources import (
     DEPLOYMENTS,
     PODS,
@@ -14,7 +16,8 @@ from llmd_autoscaler.kube.resources import (
     VARIANT_AUTOSCALINGS,
     Resource,
 )
-from tests.controller.conftest import NOW_S, following, until
+from llmd_autoscaler.translate.world import read_variant
+from tests.controller.conftest import EXAMPLE, NOW_S, following, until
 from tests.controller.test_cluster import TARGET, has_ready, publication
 
 LEADER_WORKER_SETS = Resource(
@@ -112,6 +115,64 @@ async def test_a_stateful_set_that_is_not_there_is_not_found(world):
     assert any('no StatefulSet is named "a100"' in each.message for each in view.troubles)
 
 
+async def test_a_selector_that_selects_none_of_the_pods_is_told_so_and_no_number_is_made_of_it(
+    world,
+):
+    await model_of(world, LEADER_WORKER_SETS)
+    group = await world.add(LEADER_WORKER_SETS, "a100", {"replicas": 1})
+    status = {"hpaPodSelector": "app=nobody", "replicas": 1}
+    await world.kube.apply_status(LEADER_WORKER_SETS, "llm", "a100", status, manager="lws")
+    await world.pod("a100-0", group | {"kind": LEADER_WORKER_SETS.kind}, app="leaders")
+    async with following(world) as cluster:
+        view = await until(cluster, lambda view: len(view.troubles) == 2)
+    (trouble,) = [each for each in view.troubles if each.kind == "VariantAutoscaling"]
+    assert (trouble.condition, trouble.reason) == ("TargetResolved", "SelectsNothing")
+    assert "is missing or selects none of its pods, such as a100-0" in trouble.message
+
+
+class Forbidding:
+    """A door behind which nothing of another kind may be seen, once the first answer was given or from the start on."""
+
+    def __init__(self, answers=()):
+        self.answers = list(answers)
+
+    async def scale_of(self, _, kind, key):
+        if self.answers:
+            return self.answers.pop()
+        raise ObservationError(f"{kind} {key[1]} is forbidden")
+
+
+@pytest.fixture
+def variant():
+    """One that names a LeaderWorkerSet."""
+    spec = EXAMPLE[1]["spec"] | {"scaleTargetRef": reference(LEADER_WORKER_SETS, "a100")}
+    wire = EXAMPLE[1] | {"metadata": {"name": "a100", "namespace": "llm"}, "spec": spec}
+    return read_variant(wire)
+
+
+async def test_a_scale_that_may_not_be_read_is_said_and_not_taken_for_missing(variant):
+    targets = ScaleTargets(Forbidding(), dict)
+    await targets.look([variant], only_new=False)
+    (finding,) = targets.unscalable.values()
+    assert (finding.type, finding.status, finding.reason) == (
+        "TargetResolved",
+        "False",
+        "ScaleNotRead",
+    )
+    assert 'LeaderWorkerSet "a100" cannot be read: LeaderWorkerSet a100 is forbidden' in (
+        finding.message
+    )
+
+
+async def test_a_scale_that_was_read_before_stays_as_it_was_while_it_cannot_be(variant):
+    wire = {"metadata": {"uid": "u"}, "spec": {"replicas": 3}, "status": {"selector": "app=a"}}
+    targets = ScaleTargets(Forbidding([wire]), dict)
+    for _ in range(2):
+        await targets.look([variant], only_new=False)
+    assert targets.unscalable == {}
+    assert targets.found("llm", variant.scale_target).replicas == 3
+
+
 async def direct(world, resource=DEPLOYMENTS):
     await model_of(world, resource, actuation="Direct")
     workload = await (world.deployment() if resource is DEPLOYMENTS else stateful_set(world))
@@ -143,6 +204,37 @@ async def test_a_scale_that_somebody_else_changed_is_set_again_without_a_new_dec
         within = await scale(world, DEPLOYMENTS)
         await cluster.publish([], now_s=NOW_S + 15.0)
     assert (within, await scale(world, DEPLOYMENTS)) == (9, 4)
+
+
+async def test_a_scale_that_may_not_be_written_is_said_until_it_may(world):
+    await direct(world)
+    async with following(world) as cluster:
+        door = cluster._actuator._door = Refusing(cluster.door)
+        view = await until(cluster, has_ready(1))
+        await cluster.publish([publication(view, desired=4)], now_s=NOW_S)
+        refused = await reason_of_health(world, cluster)
+        door.may_write = True
+        await cluster.publish([], now_s=NOW_S + 15.0)
+        written = await reason_of_health(world, cluster)
+    assert (refused, written) == ("ScaleNotWritten", "NotUsed")
+
+
+async def reason_of_health(world, cluster):
+    view = await cluster.observe(now_s=NOW_S)
+    await cluster.publish([publication(view, desired=4)], now_s=NOW_S)
+    return (await world.condition(VARIANT_AUTOSCALINGS, "a100", "HPAHealthy"))["reason"]
+
+
+class Refusing:
+    """A door that lets no scale be written, until it may."""
+
+    def __init__(self, door):
+        self.door, self.may_write = door, False
+
+    async def write_scale(self, *place):
+        if not self.may_write:
+            raise ObservationError("deployments/scale is forbidden")
+        return await self.door.write_scale(*place)
 
 
 async def test_a_decision_that_ran_out_moves_no_scale(world):

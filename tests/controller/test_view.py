@@ -9,6 +9,7 @@ from llmd_autoscaler.controller.ports import ModelKey
 from llmd_autoscaler.controller.readings import Unreadable
 from llmd_autoscaler.controller.view import picture
 from llmd_autoscaler.core.variant import LeadTime
+from llmd_autoscaler.translate.condition import FALSE, Finding
 from llmd_autoscaler.translate.world import read_level, read_profile, read_stock, read_variant
 from tests.controller.conftest import EXAMPLE
 
@@ -210,7 +211,8 @@ def notes(found, name="a100"):
 def test_a_kind_that_cannot_be_scaled_is_said_in_the_words_of_who_found_out():
     target = {"apiVersion": "v1", "kind": "Pod", "name": "b"}
     other = variant("b", scaleTargetRef=target)
-    why = {("llm", other.scale_target): "v1 Pod has no /scale"}
+    finding = Finding("TargetResolved", FALSE, "UnsupportedKind", "v1 Pod has no /scale")
+    why = {("llm", other.scale_target): finding}
     found = seen(variants=[variant(), other], unscalable=why)
     assert troubles(found) == [("b", "TargetResolved", "UnsupportedKind")]
 

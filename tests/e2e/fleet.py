@@ -35,6 +35,8 @@ from tests.e2e.identity import NAMESPACE, apply_roles
 # Simulated seconds a second. The API server and the HPA have no clock but the wall's: one look of the HPA a second.
 SPEED = 10.0
 _DEFAULT = files("llmd_autoscaler.local").joinpath("config", "default.yaml").read_text()
+# and nobody waits for it: the window of scale-in, four minutes, is longer
+_SLEEPS = "  routing: Obeyed\n  minInstances: 0\n  idleAfter: 1m"
 _POLL_S = 0.1
 
 
@@ -111,11 +113,13 @@ class Loop:
         return LoadGenerator(asker, replay, self.clock, self.clock.now_s(), Ledger(replay))
 
 
-def blueprint_of(folder: Path, namespace: str, *, most: int) -> Blueprint:
+def blueprint_of(folder: Path, namespace: str, *, most: int, sleeps: bool = False) -> Blueprint:
     """The default model in a namespace, from one instance on; a new one starts within ten seconds."""
     folder.mkdir()
     document = _DEFAULT.replace("namespace: llm", f"namespace: {namespace}")
-    document = document.replace("minReplicas: 3", "minReplicas: 1")
+    document = document.replace("minReplicas: 3", f"minReplicas: {0 if sleeps else 1}")
+    if sleeps:
+        document = document.replace("  routing: Obeyed", _SLEEPS)
     (folder / "model.yaml").write_text(document.replace("maxReplicas: 10", f"maxReplicas: {most}"))
     blueprint = load_config(folder)
     (target,) = blueprint.targets
@@ -126,11 +130,17 @@ def blueprint_of(folder: Path, namespace: str, *, most: int) -> Blueprint:
 
 @contextlib.asynccontextmanager
 async def loop(
-    plane: ControlPlane, api: Api, namespace: str, folder: Path, *, most: int
+    plane: ControlPlane,
+    api: Api,
+    namespace: str,
+    folder: Path,
+    *,
+    most: int,
+    sleeps: bool = False,
 ) -> AsyncIterator[Loop]:
     """Everything of one model in a namespace, each process as the service account that we ship for it."""
     clock = Clock.starting_at(Clock().now_s(), SPEED)
-    blueprint = blueprint_of(folder / "config", namespace, most=most)
+    blueprint = blueprint_of(folder / "config", namespace, most=most, sleeps=sleeps)
     ports = dict(zip(("router", "controller"), free_ports(2), strict=True))
     urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
     apply_roles(plane, "base/controller/rbac.yaml")

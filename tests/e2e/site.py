@@ -12,7 +12,7 @@ from llmd_autoscaler.clock import Clock
 from models.timestamp import write_timestamp
 from tests.controlplane.api import MERGE, SSA, Api, ApiError, Json
 
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 _POLL_S = 0.05
 # The HPA here looks every second: what it has not done after three looks, it does not do.
 SETTLED_S = 3.0

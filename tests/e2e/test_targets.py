@@ -1,13 +1,11 @@
 """What can be scaled by our metric, and what stands in the way (checks 17 and 18)."""
 
-import asyncio
 import uuid
 
 import pytest
 
+from tests.e2e.scalable_kind import ScalableKind, installed
 from tests.e2e.site import object_metric
-
-STUBS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 async def test_a_stateful_set_lands_on_the_number(site):
@@ -46,75 +44,37 @@ async def test_a_stateful_set_lands_on_the_number(site):
 
 @pytest.fixture
 async def stub(request, site, plane):
-    """A kind of somebody else's with a /scale, as LeaderWorkerSet has one; without a selector where asked."""
-    plural, group = f"groups{uuid.uuid4().hex[:6]}", "example.com"
-    kind = plural.capitalize()
-    scale = {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
-    if request.param:
-        scale["labelSelectorPath"] = ".status.hpaPodSelector"
-    part = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    schema = {"type": "object", "properties": {"spec": part, "status": part}}
-    version = {
-        "name": "v1",
-        "served": True,
-        "storage": True,
-        "schema": {"openAPIV3Schema": schema},
-        "subresources": {"status": {}, "scale": scale},
-    }
-    body = {
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"plural": plural, "singular": plural[:-1] + "x", "kind": kind},
-            "versions": [version],
-        },
-    }
-    await site.api.call("POST", STUBS, body)
-
-    async def is_established():
-        status = (await site.api.get(f"{STUBS}/{plural}.{group}")).get("status", {})
-        found = {each["type"]: each["status"] for each in status.get("conditions") or []}
-        return found.get("Established") == "True"
-
-    await site.until(is_established)
-    await asyncio.to_thread(plane.restart, plane.controller_manager)
-    objects = site.path(f"{group}/v1", plural)
-    made = {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"name": "lws"}}
-    await site.api.call("POST", objects, made | {"spec": {"replicas": 2}})
-    status = {"replicas": 2, "hpaPodSelector": "app=leaders"}
-    merge = "application/merge-patch+json"
-    await site.api.call("PATCH", f"{objects}/lws/status", {"status": status}, kind=merge)
-    yield {"apiVersion": f"{group}/v1", "kind": kind, "name": "lws"}, objects
-    await site.remove_autoscalers()
-    await site.api.call("DELETE", f"{STUBS}/{plural}.{group}")
+    """An object of somebody else's kind with a /scale, as LeaderWorkerSet has one; without a selector where asked."""
+    end = uuid.uuid4().hex[:6]
+    kind = ScalableKind(site, "example.com", f"groups{end}", f"Group{end}")
+    async with installed(site, plane, kind, has_selector=request.param):
+        await kind.create("lws", 2, selector="app=leaders")
+        yield kind
 
 
 @pytest.mark.parametrize("stub", [True], indirect=True, ids=["with a selector"])
 async def test_anything_with_a_scale_and_a_selector_lands_on_the_number(site, stub):
-    reference, objects = stub
     await site.declare("lws")
     await site.publish("lws", 5)
-    await site.autoscale("lws", scaleTargetRef=reference)
+    await site.autoscale("lws", scaleTargetRef=stub.reference("lws"))
 
     async def is_five():
-        return (await site.api.get(f"{objects}/lws"))["spec"]["replicas"] == 5
+        return await stub.replicas("lws") == 5
 
     await site.until(is_five)
 
 
 @pytest.mark.parametrize("stub", [False], indirect=True, ids=["without a selector"])
 async def test_a_scale_without_a_selector_is_an_error_that_the_hpa_names(site, stub):
-    reference, objects = stub
     await site.declare("lws")
     await site.publish("lws", 5)
-    await site.autoscale("lws", scaleTargetRef=reference)
+    await site.autoscale("lws", scaleTargetRef=stub.reference("lws"))
 
     async def says():
         return "False InvalidSelector" in await site.condition("lws", "ScalingActive")
 
     await site.until(says)
-    assert (await site.api.get(f"{objects}/lws"))["spec"]["replicas"] == 2
+    assert await stub.replicas("lws") == 2
 
 
 async def test_two_hpas_on_one_deployment_stop_each_other_and_both_are_named(site):

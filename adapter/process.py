@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import ipaddress
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from adapter.external_metrics import API_SERVICE, check_owner
 from adapter.gate import Gate
 from adapter.handlers import Face
 from adapter.refusal import UnansweredError
-from adapter.store import Store
+from adapter.store import BEAT_S, Store
 from adapter.telemetry import Telemetry
 from adapter.tls import CertificateFiles, Tls
 from adapter.trust import Trust
@@ -119,7 +120,7 @@ async def serving(options: Options) -> AsyncIterator["Serving"]:
         if tls is not None:
             tls.call_on_change(acceptor.renewed)
         async with asyncio.TaskGroup() as group:
-            tasks = [follower.run(), acceptor.run(), ownership.run()]
+            tasks = [follower.run(), acceptor.run(), ownership.run(), _beat(store)]
             if gate is not None and tls is not None:
                 tasks += [gate.trust.run(), gate.authorizer.run(), tls.run()]
             running = [group.create_task(task) for task in tasks]
@@ -127,6 +128,13 @@ async def serving(options: Options) -> AsyncIterator["Serving"]:
             yield Serving((name[0], name[1]), store, tls, gate.trust if gate else None)
             for task in running:
                 task.cancel()
+
+
+async def _beat(store: Store) -> None:
+    """Tell the store that time has not stopped, until cancelled."""
+    while True:
+        store.beat(time.monotonic())
+        await asyncio.sleep(BEAT_S)
 
 
 @dataclass(frozen=True, slots=True)

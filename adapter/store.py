@@ -3,6 +3,7 @@
 Only parsed values are kept, never whole objects: a few hundred bytes an object, whatever stands in it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from llmd_autoscaler.errors import ObservationError
 from models.custom_metrics import quantity
-from models.decision_id import DecisionId
+from models.decision_id import MAX_EPOCH, DecisionId
 from models.fault import faults
 from models.group import Group
 from models.servable import servable
@@ -20,6 +21,10 @@ from models.variant_autoscaling_status import VariantAutoscalingStatus
 
 # A watch says nothing while nothing changes, but its stream ends and starts again every minute.
 MAX_SILENCE_S = 90.0
+# A process that is frozen, throttled or moved wakes up with questions that came before the changes they are about.
+BEAT_S = 0.25
+_STANDSTILL_S = 2.0  # more than reading a large list takes
+_CATCH_UP_S = 1.0  # what has arrived meanwhile is read in a fraction of it
 
 METRICS: tuple[str, ...] = (
     "desired_replicas",
@@ -74,10 +79,20 @@ class Store:
     is_synced: bool = False
     is_connected: bool = False
     heard_at_s: float = 0.0  # of a monotonic clock: a silent connection is a matter of wall time
+    _beat_at_s: float = math.inf  # as the next one; never, where nobody gives the beat
+    _behind_until_s: float = -math.inf
     _objects: dict[Key, Published] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self._objects)
+
+    def beat(self, monotonic_s: float) -> None:
+        """To be told every `BEAT_S`: one that is late says that the process stood still, and may be behind."""
+        is_late = monotonic_s - self._beat_at_s > _STANDSTILL_S
+        was_cut_off = monotonic_s < self._behind_until_s and not self.is_connected
+        if is_late or was_cut_off:
+            self._behind_until_s = monotonic_s + _CATCH_UP_S
+        self._beat_at_s = monotonic_s
 
     def put(
         self, key: Key, labels: Mapping[str, str], status: Mapping[str, object], *, now_s: float
@@ -88,12 +103,13 @@ class Store:
         try:
             read = VariantAutoscalingStatus.from_wire(status, is_tolerant=True)
             decided_at = _decided_at(status)
+            _check_epoch(read.decision_id)
         except ValidationError as error:
             fault = faults(error, VariantAutoscalingStatus)[0].text()
             self._objects[key] = Published(labels, newest_epoch=newest_epoch, fault=fault)
             return
         except ValueError as error:
-            fault = f"decidedAt: {error}"
+            fault = str(error)
             self._objects[key] = Published(labels, newest_epoch=newest_epoch, fault=fault)
             return
         is_same = known is not None and known.decision == read.decision_id
@@ -163,6 +179,11 @@ class Store:
                 f"the adapter has heard nothing from the API server for {silence_s:.0f} s,"
                 f" more than {MAX_SILENCE_S:.0f} s: what it knows may be old",
             )
+        if monotonic_s - self._beat_at_s > _STANDSTILL_S or monotonic_s < self._behind_until_s:
+            raise WithheldError(
+                "disconnected",
+                "the adapter stood still and has not caught up yet: what it knows may be old",
+            )
 
 
 def _served(key: Key, published: Published, metric: str, now_s: float) -> Served:
@@ -231,6 +252,20 @@ def _decided_at(status: Mapping[str, object]) -> str:
     if written is None:
         return ""
     if not isinstance(written, str):
-        raise ValueError(f"found {type(written).__name__}; write a time in UTC")  # noqa: TRY004
-    read_timestamp_s(written)
+        raise ValueError(f"decidedAt: found {type(written).__name__}; write a time in UTC")  # noqa: TRY004
+    try:
+        read_timestamp_s(written)
+    except ValueError as error:
+        raise ValueError(f"decidedAt: {error}") from error
     return written
+
+
+def _check_epoch(decision: DecisionId | None) -> None:
+    """Refuse what no leader can have decided, or to remember it would keep out every leader for ever.
+
+    Raises: ValueError: it is such a one.
+    """
+    if decision is not None and decision.epoch >= MAX_EPOCH:
+        raise ValueError(
+            f"decisionID: found {decision.text()}, of an epoch that no leader can have; write null"
+        )

@@ -9,6 +9,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from models.found import expect_text, found
 
 _PATTERN = r"^(0|[1-9][0-9]{0,17})-(0|[1-9][0-9]{0,17})$"
+MAX_EPOCH = 10**18 - 1  # the last that has no more than 18 digits
 _WANTED = 'leader epoch and counter, such as "7-1482"'
 _TEXT = re.compile(_PATTERN.removesuffix("$"))
 

@@ -20,6 +20,8 @@ from llmd_autoscaler.translate.condition import rfc3339_seconds
 from llmd_autoscaler.translate.json_object import Json, text, whole
 
 _LEASE = "Lease"
+# An int32 there: one status with a larger epoch would keep everybody from every renewal. The statuses go on counting.
+_MOST_TRANSITIONS = 2**31 - 1
 _LOG = structlog.stdlib.get_logger(__name__)
 
 
@@ -144,7 +146,7 @@ class Election:
         )
         if holder == self.identity and self.reign:
             reign = max(n_before, highest_epoch)
-            spec = {"renewTime": self._now(), "leaseTransitions": reign}
+            spec = {"renewTime": self._now(), "leaseTransitions": min(reign, _MOST_TRANSITIONS)}
             if await self._write(wire, spec):
                 await self._hold(self.reign, began_s)
         elif self._is_free(wire, holder):
@@ -198,7 +200,7 @@ class Election:
             "leaseDurationSeconds": int(self._timing.lease_s),
             "acquireTime": now,
             "renewTime": now,
-            "leaseTransitions": reign,
+            "leaseTransitions": min(reign, _MOST_TRANSITIONS),
         }
 
     def _now(self) -> str:

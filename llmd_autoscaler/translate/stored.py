@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from models.decision_id import DecisionId
+from models.decision_id import MAX_EPOCH, DecisionId
 from models.timestamp import read_timestamp_s
 from models.variant_autoscaling_status import HistoryEntry
 
@@ -27,8 +27,12 @@ class Change:
 
 
 def stored_epoch(status: Mapping[str, object]) -> int:
-    """Leader epoch of a status's decision; 0 where there is none."""
-    return _decision(status).epoch
+    """Leader epoch of a status's decision; 0 where there is none, or one above which there is no other.
+
+    Nobody can write over that one, and whoever counted on from it could write nowhere.
+    """
+    epoch = _decision(status).epoch
+    return epoch if epoch < MAX_EPOCH else 0
 
 
 def stored_desired(status: Mapping[str, object]) -> int:

@@ -47,6 +47,15 @@ def test_an_expired_value_is_withheld_not_repeated() -> None:
     assert reason(of, now_s=NOW_S + 600.1) == "expired"
 
 
+def test_an_epoch_that_no_leader_can_have_is_withheld_and_not_remembered() -> None:
+    of = store(status(4, decision="7-1"), status(9, decision="999999999999999999-1"))
+    assert reason(of) == "unreadable"
+    of.put(KEY, {}, status(3, decision="6-9"), now_s=NOW_S)
+    assert reason(of) == "older_epoch"
+    of.put(KEY, {}, status(5, decision="7-2"), now_s=NOW_S)
+    assert value(of) == "5"
+
+
 def test_a_status_without_validity_is_withheld() -> None:
     written = status()
     del written["validUntil"]
@@ -101,6 +110,44 @@ def test_before_the_first_list_nothing_is_served() -> None:
     of = store(status())
     of.is_synced = False
     assert reason(of) == "not_synced"
+
+
+def beaten(*beats_s: float) -> Store:
+    of = store(status())
+    for each in beats_s:
+        of.beat(each)
+    return of
+
+
+def is_served(of: Store, monotonic_s: float) -> bool:
+    try:
+        of.served(KEY, "desired_replicas", now_s=NOW_S, monotonic_s=monotonic_s)
+    except WithheldError:
+        return False
+    return True
+
+
+def test_whoever_stood_still_serves_nothing_before_and_until_a_second_after_its_next_beat() -> None:
+    of = beaten(10.0, 10.25)
+    assert [is_served(of, at_s) for at_s in (10.3, 12.2)] == [True, True]
+    assert not is_served(of, 13.0)  # woken by a question, 2.75 s after the last beat
+    of.beat(13.0)
+    assert [is_served(of, at_s) for at_s in (13.0, 13.9, 14.1)] == [False, False, True]
+
+
+def test_whoever_stood_still_and_has_lost_the_watch_serves_nothing_until_it_is_back() -> None:
+    of = beaten(10.0, 13.0)
+    of.is_connected = False
+    for beat_s in (13.9, 14.8, 15.7):
+        of.beat(beat_s)
+    assert not is_served(of, 15.7)
+    of.is_connected = True
+    of.beat(15.9)
+    assert is_served(of, 16.8)
+
+
+def test_a_beat_that_is_a_little_late_is_no_standstill() -> None:
+    assert is_served(beaten(10.0, 11.9), 12.0)
 
 
 def test_a_silent_watch_withholds_everything_after_a_bound() -> None:

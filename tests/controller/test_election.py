@@ -91,6 +91,21 @@ async def test_each_reign_has_a_number_above_all_that_was_used(world, clock):
     assert (await lease(world))["leaseTransitions"] == 9
 
 
+async def test_a_lease_counts_no_further_than_it_can_and_reigns_go_on(world, clock):
+    """leaseTransitions is an int32: a real API server refuses any other, and nobody could renew."""
+    first, second = candidate(world, "a", clock), candidate(world, "b", clock)
+    await first.stand(2**31)
+    assert (await lease(world))["leaseTransitions"] == 2**31 - 1
+    clock.s += 2.0
+    await first.stand(2**31 + 7)
+    assert (await lease(world))["leaseTransitions"] == 2**31 - 1
+    clock.s += 16.0
+    await second.stand(2**31 + 7)
+    clock.s += 16.0
+    await second.stand(2**31 + 7)
+    assert (first.reign, second.reign) == (2**31 + 1, 2**31 + 8)
+
+
 async def test_an_epoch_that_rose_within_a_reign_is_below_the_next(world, clock):
     first, second = candidate(world, "a", clock), candidate(world, "b", clock)
     await first.stand(0)

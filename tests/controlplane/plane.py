@@ -228,6 +228,8 @@ class ControlPlane:
         directory = self.directory
         etcd_port, api_port, manager_port = free_ports(3)
         place = commands.Place(binaries, directory, etcd_port, api_port, manager_port)
+        self.api_port = api_port
+        self.etcd_url = place.etcd_url
         self.url = f"https://{HOST}:{api_port}"
         self.controller_manager_url = f"https://{HOST}:{manager_port}"
         admin = certificate_user(place.pki("admin.crt"), place.pki("admin.key"))

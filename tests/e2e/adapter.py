@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.controlplane.api import Json
+from tests.controlplane.api import MERGE, Json
 from tests.controlplane.component import HOST, Component, ControlPlaneError, free_ports
+from tests.controlplane.kubeconfig import write_kubeconfig
 from tests.controlplane.pki import Authority
 from tests.controlplane.plane import ControlPlane
 from tests.e2e.identity import NAMESPACE, apply_roles
@@ -28,6 +29,7 @@ _SERVED = {
 _SERVICE = "llmd-adapter"
 _ROLES = ("base/adapter/rbac.yaml", "components/external-metrics/rbac.yaml")
 _SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+_NAMES = (f"{_SERVICE}.{NAMESPACE}.svc", HOST)
 _PATIENCE_S = 60.0
 _CHECKOUT = Path(__file__).parents[2]
 
@@ -42,6 +44,12 @@ class RegisteredAdapter:
     ports: tuple[int, int]
     door: Component
     door_port: int
+    network: Component
+    """Between the replicas and the API server: while it is paused, it accepts all and passes nothing on."""
+    files: tuple[Path, Path]
+    """The serving certificate and its key."""
+    answers: tuple[Path, Path]
+    """What each replica has said; see recording_adapter."""
 
     def start(self, which: int = 0) -> None:
         """Start a replica and wait until it says that it is ready; most tests need only the first."""
@@ -53,6 +61,18 @@ class RegisteredAdapter:
         """SIGKILL, as the kernel does when memory is short."""
         self.replicas[which].signal(signal.SIGKILL)
         self.replicas[which].stop()
+
+    def believe(self, *authorities: Authority) -> None:
+        """Tell the API server by whom the adapter's certificate may be signed."""
+        bundle = b64encode(b"".join(each.pem for each in authorities)).decode()
+        for version, group in _SERVED:
+            patch = {"spec": {"caBundle": bundle}}
+            path = f"{_SERVICES}/{version}.{group}"
+            self.plane.request("PATCH", path, patch, content_type=MERGE)
+
+    def sign(self, authority: Authority) -> None:
+        """Put a certificate of an authority where the replicas look for theirs."""
+        authority.server(_SERVICE, _NAMES).write(self.files[0].parent, self.files[0].stem)
 
     def wait_until_available(self) -> None:
         """Until every version is Available."""
@@ -98,30 +118,39 @@ class RegisteredAdapter:
 
 
 @contextlib.contextmanager
-def registered(plane: ControlPlane) -> Iterator[RegisteredAdapter]:
-    """The adapter, Available in both versions, while the context lasts."""
+def registered(plane: ControlPlane, *, is_watched: bool = False) -> Iterator[RegisteredAdapter]:
+    """The adapter, Available in both versions, while the context lasts.
+
+    Args:
+        plane: where.
+        is_watched: whether its answers are written down and its network can be held up; see recording_adapter.
+    """
     apply_roles(plane, *_ROLES)
-    kubeconfig = plane.service_account(NAMESPACE, "llmd-adapter")
     authority = Authority("llmd-adapter-ca")
-    names = [f"{_SERVICE}.{NAMESPACE}.svc", HOST]
-    files = authority.server(_SERVICE, names).write(plane.directory, "adapter")
-    *ports, door_port = free_ports(3)
-    first, second = (_replica(plane, port, files, kubeconfig) for port in ports)
-    behind = [word for port in ports for word in ("--behind", str(port))]
+    files = authority.server(_SERVICE, _NAMES).write(plane.directory, "adapter")
+    *ports, door_port, network_port = free_ports(4)
+    folder, user = plane.directory, {"token": plane.token(NAMESPACE, "llmd-adapter")}
+    url = f"https://{HOST}:{network_port}" if is_watched else plane.url
+    kubeconfig = write_kubeconfig(folder / "adapter.kubeconfig", url, plane.server_ca.pem, user)
+    answers = folder / f"adapter-{ports[0]}.jsonl", folder / f"adapter-{ports[1]}.jsonl"
+    first, second = (
+        _replica(port, files, kubeconfig, file if is_watched else None)
+        for port, file in zip(ports, answers, strict=True)
+    )
     adapter = RegisteredAdapter(
         plane,
         authority,
         replicas=(first, second),
         ports=(ports[0], ports[1]),
-        door=Component(
-            "adapter-door",
-            [sys.executable, "-m", "tests.controlplane.door", "--port", str(door_port), *behind],
-            plane.directory / "adapter-door.log",
-            environment={"PYTHONPATH": str(_CHECKOUT)},
-        ),
+        door=door(folder / "adapter-door.log", door_port, *ports),
         door_port=door_port,
+        network=door(folder / "adapter-network.log", network_port, plane.api_port),
+        files=files,
+        answers=answers,
     )
-    with plane.guarding(first, second, adapter.door):
+    with plane.guarding(first, second, adapter.door, adapter.network):
+        if is_watched:
+            adapter.network.start()
         adapter.door.start()
         adapter.start()
         _register(plane, door_port, authority.pem)
@@ -131,15 +160,27 @@ def registered(plane: ControlPlane) -> Iterator[RegisteredAdapter]:
             plane.request("DELETE", f"{_SERVICES}/{version}.{group}")
 
 
+def door(log: Path, port: int, *behind: int) -> Component:
+    """A port that leads to others: see tests/controlplane/door."""
+    words = [word for each in behind for word in ("--behind", str(each))]
+    return Component(
+        log.stem,
+        [sys.executable, "-m", "tests.controlplane.door", "--port", str(port), *words],
+        log,
+        environment={"PYTHONPATH": str(_CHECKOUT)},
+    )
+
+
 def _replica(
-    plane: ControlPlane, port: int, files: tuple[Path, Path], kubeconfig: Path
+    port: int, files: tuple[Path, Path], kubeconfig: Path, answers: Path | None
 ) -> Component:
     flags = ("--port", str(port), "--external-metrics", "--service", f"{NAMESPACE}/{_SERVICE}")
     certificate = ("--tls-cert-file", str(files[0]), "--tls-private-key-file", str(files[1]))
+    program = ("adapter",) if answers is None else ("tests.e2e.recording_adapter", str(answers))
     return Component(
         f"adapter-{port}",
-        [sys.executable, "-m", "adapter", *flags, *certificate],
-        plane.directory / f"adapter-{port}.log",
+        [sys.executable, "-m", *program, *flags, *certificate],
+        kubeconfig.parent / f"adapter-{port}.log",
         environment={"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(_CHECKOUT)},
     )
 

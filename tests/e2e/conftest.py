@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 
 from tests.controlplane.api import Api
 from tests.controlplane.fake_kubelet import FakeKubelet
@@ -40,7 +41,7 @@ async def namespace(api: Api) -> str:
 @pytest.fixture(scope="session")
 def adapter(plane: ControlPlane) -> Iterator[RegisteredAdapter]:
     """The adapter as a process, registered for custom.metrics.k8s.io."""
-    with registered(plane) as running:
+    with registered(plane, is_watched=True) as running:
         yield running
 
 
@@ -63,3 +64,29 @@ def collection(namespace):
         return f"{GROUP}{where}/{PLURALS[kind]}"
 
     return found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def it(running):
+    """Two controllers and two adapters, healthy before a trouble; and nobody was told a wrong number in it or after it."""
+    await running.leader()
+    running.ledger.take_answers()
+    running.ledger.forget()  # each test answers for itself
+    yield running
+    await running.leader()
+    assert running.ledger.mistakes() == []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How long each recovery took."""
+    reports = terminalreporter.getreports("passed")
+    found = [
+        (seconds, report.nodeid.rpartition("::")[2])
+        for report in reports
+        for name, seconds in report.user_properties
+        if name == "recovery_s"
+    ]
+    if found:
+        terminalreporter.section("recovery on the real control plane, in seconds")
+    for seconds, test in sorted(found):
+        terminalreporter.write_line(f"{seconds:6.1f}  {test}")

@@ -18,6 +18,11 @@ def test_the_epoch_is_that_of_the_decision():
     assert stored_epoch({"decisionID": "7-1482"}) == 7
 
 
+def test_an_epoch_above_which_there_is_no_other_is_nobodys():
+    assert stored_epoch({"decisionID": f"{10**18 - 2}-1"}) == 10**18 - 2
+    assert stored_epoch({"decisionID": f"{10**18 - 1}-1"}) == 0
+
+
 @pytest.mark.parametrize("status", [{}, {"decisionID": "seven"}, {"decisionID": 7}])
 def test_a_status_without_a_decision_is_of_no_epoch(status):
     assert stored_epoch(status) == 0

@@ -1,5 +1,6 @@
 """The tick: observe, count, decide, publish; one named and timed step after another."""
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -118,7 +119,7 @@ class Loop:
         counts = await self._source.counts(view, now_s=now_s)
         started = self._step("scrape", started)
         self._take_epoch(view)
-        publications = self._decide_all(view, counts, now_s)
+        publications = await self._decide_all(view, counts, now_s)
         started = self._step("decide", started)
         due = [p for p in publications if self._is_due(p, now_s)]
         await self._cluster.publish(due, now_s=now_s)
@@ -152,7 +153,7 @@ class Loop:
         if stored >= 0 and (self._epoch == 0 or stored > self._epoch):
             self._epoch = max(self._reign, stored + 1)
 
-    def _decide_all(
+    async def _decide_all(
         self, view: ClusterView, counts: Mapping[ModelKey, ModelCounts], now_s: float
     ) -> Sequence[Publication]:
         """Every model's decision; one that fails keeps its last and never stops the others."""
@@ -161,6 +162,8 @@ class Loop:
         for model in self._in_turn(view.models):
             if not model.targets:
                 continue
+            # a thousand models take seconds: the lease, the watches and the probes go on between two of them
+            await asyncio.sleep(0)
             started = time.perf_counter()
             try:
                 publication = self._decide(model, counts.get(model.key), now_s)

@@ -6,7 +6,9 @@ from llmd_autoscaler.controller.pods import Pod
 from llmd_autoscaler.controller.readings import Key
 from llmd_autoscaler.controller.selector import selects
 from llmd_autoscaler.translate.condition import TRUE, Finding
-from llmd_autoscaler.translate.json_object import Json
+from llmd_autoscaler.translate.json_object import Json, child
+
+_Label = tuple[str, str]  # namespace, and name=value; an empty text stands for every pod
 
 
 def overlaps(
@@ -35,7 +37,25 @@ def _strangers(
 ) -> Iterator[tuple[Key, Key, Pod]]:
     """(selecting, selected, one pod); the pods of a Deployment are labelled alike, so one stands for all."""
     first = {key: of_variant[0] for key, of_variant in sorted(pods.items()) if of_variant}
+    by_label = _by_label(first)
     for one, selector in sorted(selectors.items()):
-        for other, pod in first.items():
-            if other != one and other[0] == one[0] and selects(selector, pod.labels):
-                yield one, other, pod
+        for other in _candidates(one[0], selector, by_label):
+            if other != one and selects(selector, first[other].labels):
+                yield one, other, first[other]
+
+
+def _by_label(pods: Mapping[Key, Pod]) -> Mapping[_Label, Sequence[Key]]:
+    """Whose pods have a label, and whose are in a namespace at all: trying all with all would be a million a tick."""
+    found: dict[_Label, list[Key]] = {}
+    for key, pod in pods.items():
+        for label in ("", *(f"{name}={value}" for name, value in pod.labels.items())):
+            found.setdefault((key[0], label), []).append(key)
+    return found
+
+
+def _candidates(
+    namespace: str, selector: Json, by_label: Mapping[_Label, Sequence[Key]]
+) -> Sequence[Key]:
+    """Whose pods a selector may select: those that have the rarest of the labels that it asks for."""
+    wanted = [f"{name}={value}" for name, value in child(selector, "matchLabels").items()]
+    return min((by_label.get((namespace, each), ()) for each in wanted or [""]), key=len)

@@ -125,7 +125,7 @@ def test_a_table_that_drifted_serves_until_its_turn_comes() -> None:
     assert all(again[key] is entry for key, entry in known.items())
 
 
-BURSTY = Burstiness(1.0, 0.1)
+BURSTY = Burstiness(1.0)
 
 
 def bursty(known: Tables, it: World, bursts: Burstiness) -> Tables:
@@ -152,7 +152,7 @@ def test_a_table_is_made_anew_when_bursts_come_or_go() -> None:
     key = ("a100", 0.080)
     assert bursty(even, it, BURSTY)[key].of_bursts is not None
     assert bursty(uneven, it, POISSON)[key].of_bursts is None
-    assert bursty(uneven, it, Burstiness(0.9, 0.1))[key] is uneven[key]
+    assert bursty(uneven, it, Burstiness(0.9))[key] is uneven[key]
 
 
 def test_bursts_are_provided_for_as_far_as_it_is_urgent() -> None:

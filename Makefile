@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.filled
+# Two control planes side by side: these tests mostly wait.
+E2E = $(BIN)/pytest -q -m e2e --timeout 300 -n 2 --dist loadfile tests/e2e tests/kube
 export NUMBA_CACHE_DIR := $(CURDIR)/.cache/numba
 .PHONY: run test check e2e control-plane format clean
 .DEFAULT_GOAL := help
@@ -34,10 +36,11 @@ check: $(STAMP)
 	$(BIN)/pytest -q -m "not slow and not e2e"
 
 test: check control-plane
-	$(BIN)/pytest -q -m "slow or e2e" --timeout 300
+	$(BIN)/pytest -q -m "slow and not e2e" --timeout 300
+	$(E2E)
 
 e2e: $(STAMP) control-plane
-	$(BIN)/pytest -q -m e2e --timeout 300 tests/e2e tests/kube
+	$(E2E)
 
 # Built once a machine, about 6 minutes; without Go its tests are skipped, and say so.
 control-plane:

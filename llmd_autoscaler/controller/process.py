@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import math
+import resource
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
 
     Raises: ConfigError: the port is taken, or there is no API to speak to.
     """
+    allow_files()
     stopped = stop_signal()
     period_s = settings.tick.period_s
     telemetry = Telemetry(fresh_s=(HUNG_AFTER_PERIODS + 1.0) * period_s)
@@ -100,6 +102,12 @@ async def run_controller(  # noqa: PLR0913 (the flags of its command)
                 await election.release()
         finally:
             await runner.cleanup()
+
+
+def allow_files() -> None:
+    """As many open files as the system lets us have: each pod that is scraped keeps a connection, and the lease needs one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @dataclass(slots=True)

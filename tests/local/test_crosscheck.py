@@ -26,7 +26,7 @@ def counts():
     """A router that saw the same."""
     same = Counts(started_at_s=0.0)
     for name, missed in (("interactive", ""), ("interactive", "failed"), ("relaxed", "")):
-        same.arrived("m", name, isl=100)
+        same.arrived("m", name, isl=100, at_s=0.0)
         same.ended("m", name, missed=missed)
     return same
 
@@ -40,12 +40,12 @@ def test_where_both_agree_nothing_is_said(counts):
 
 
 def test_requests_of_another_model_are_not_counted(counts):
-    counts.arrived("other", "relaxed", isl=100)
+    counts.arrived("other", "relaxed", isl=100, at_s=0.0)
     assert compared(counts) == ()
 
 
 def test_a_request_that_one_side_has_not_seen_is_said(counts):
-    counts.arrived("m", "relaxed", isl=5000)
+    counts.arrived("m", "relaxed", isl=5000, at_s=0.0)
     assert compared(counts) == ("relaxed: 2 arrived by its count, 1 by the load generator's",)
 
 

@@ -18,8 +18,8 @@ Array = NDArray[np.float64]
 
 # Poisson arrivals, worth this many ticks: few ticks tell little of a variance.
 PRIOR_TICKS = 20.0
-# Below this index of dispersion a fleet carries what it does of Poisson arrivals, within a table's own error.
-FELT_DISPERSION = 1.5
+# Below this index of dispersion a fleet carries what it does of Poisson arrivals, less what a table errs by itself.
+FELT_DISPERSION = 2.0
 # Of a variance that differs by less, the same table holds.
 _SAME_FRAC = 0.3
 # Seconds to draw for the mean time of the requests: a quiet draw takes longer.

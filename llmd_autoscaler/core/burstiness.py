@@ -18,8 +18,9 @@ Array = NDArray[np.float64]
 
 # Poisson arrivals, worth this many ticks: few ticks tell little of a variance.
 PRIOR_TICKS = 20.0
-# Below this index of dispersion a fleet carries what it does of Poisson arrivals, less what a table errs by itself.
-FELT_DISPERSION = 2.0
+# Below this index of dispersion no table of its own is made: it would say little else, and a router that is short of
+# a core, as in a run at ten times the speed of life, makes as many bunches itself.
+FELT_DISPERSION = 3.0
 # Of a variance that differs by less, the same table holds.
 _SAME_FRAC = 0.3
 # Seconds to draw for the mean time of the requests: a quiet draw takes longer.

@@ -22,6 +22,7 @@ EVENTS = (
     'bound!="all"',
     "llmd_autoscaler_tick_failures_total",
     "llmd_autoscaler_scrape_failures_total",
+    "llmd_autoscaler_failing_condition",
     "llmd_adapter_withheld_total",
     # one controller alone stands for no election
     "llmd_autoscaler_leader",

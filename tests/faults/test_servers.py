@@ -181,7 +181,7 @@ async def test_a_pod_that_never_becomes_ready_is_shown_as_starting_and_no_more_a
 
 async def test_a_scale_in_during_a_burst_loses_no_request(it):
     began_s, failed_before = it.now_s, it.failures
-    # 40 requests within two seconds, on top of six a second
+    # 40 requests within two seconds, on top of the steady ones
     every = steady(N_BURST)
     burst = it.system.clients(dataclasses.replace(every, at_s=every.at_s * QPS / 20.0), "burst")
     async with it.held_at(N_INSTANCES - 1):

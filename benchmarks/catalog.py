@@ -22,6 +22,7 @@ from benchmarks.catalog_entry import (
     entries,
     per_prompt_k_token_ms,
 )
+from benchmarks.profiled_entry import PROFILED, ProfiledEntry
 from benchmarks.report import Figure, print_report
 from benchmarks.step_fit import errors_of, fit_step, step_ms_of
 from benchmarks.step_points import Cell, silicon_cells, silicon_point
@@ -93,7 +94,24 @@ def _frac(name: str, value: float, *, at_most: float | None = None) -> Figure:
     return Figure(name=name, value=value, unit="frac", at_most=at_most)
 
 
-def n_files_that_differ(catalog: Sequence[Entry]) -> int:
+def profiled_figures(entry: ProfiledEntry) -> list[Figure]:
+    """The step errors of a profile that our own fit made, each prompt length by a fit that had not seen it."""
+    fitted = entry.fitted()
+    name = f"{entry.name} step error, unseen prompt lengths"
+    return [
+        _frac(f"{name}, median", fitted.median_frac),
+        _frac(f"{name}, p95", fitted.p95_frac),
+        _frac(f"{name}, worst", fitted.worst_frac),
+    ]
+
+
+def write(entry: Entry | ProfiledEntry) -> None:
+    """Write a file of the catalogue, and say so."""
+    entry.path.write_text(entry.text(), encoding="utf-8")
+    print(f"{entry.name}: written to models/catalog/{entry.path.name}")
+
+
+def n_files_that_differ(catalog: Sequence[Entry | ProfiledEntry]) -> int:
     """Files of the catalogue that are absent or say something else."""
     return sum(
         not entry.path.is_file() or entry.path.read_text(encoding="utf-8") != entry.text()
@@ -118,15 +136,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"median {100 * fit.median_frac:.1f} %, p95 {100 * fit.p95_frac:.1f} %, worst {100 * fit.worst_frac:.1f} %"
         )
         if is_writing:
-            entry.path.write_text(entry.text(), encoding="utf-8")
-            print(f"{entry.name}: written to models/catalog/{entry.path.name}")
+            write(entry)
         figures += held_out_figures(entry)
         beside += other_splits(entry)
     beside += beyond_the_grid(catalog[0], silicon_cells())
+    for profiled in PROFILED:
+        if is_writing:
+            write(profiled)
+        beside += profiled_figures(profiled)
     figures.append(
         Figure(
             name="catalogue files that differ",
-            value=n_files_that_differ(catalog),
+            value=n_files_that_differ([*catalog, *PROFILED]),
             unit="files",
             at_most=0,
         )

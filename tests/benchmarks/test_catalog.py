@@ -13,6 +13,8 @@ from benchmarks.catalog_entry import (
     kv_tokens_70b,
     per_prompt_k_token_ms,
 )
+from benchmarks.profiled_entry import POINTS as POINT_FILES
+from benchmarks.profiled_entry import PROFILED
 from benchmarks.step_fit import (
     Point,
     coefficients_of,
@@ -32,6 +34,7 @@ from benchmarks.step_points import (
 )
 
 CATALOG = {entry.name: entry for entry in entries()}
+FILES = CATALOG | {entry.name: entry for entry in PROFILED}
 TRACES = Path(__file__).parents[2] / "llmd_autoscaler" / "local" / "data"
 # two kinds of twelve points, each longer than the one before
 POINTS = [Point(f"p{i}", "ab"[i % 2], (1.0, i, 0.0, 0.0, 0.0), 10.0 + i) for i in range(24)]
@@ -155,9 +158,12 @@ class TestTables:
 
 
 class TestCatalogue:
-    @pytest.mark.parametrize("name", CATALOG)
+    @pytest.mark.parametrize("name", FILES)
     def test_a_file_says_what_the_command_computes(self, name):
-        assert CATALOG[name].path.read_text() == CATALOG[name].text()
+        assert FILES[name].path.read_text() == FILES[name].text()
+
+    def test_every_profile_is_made_by_a_command(self):
+        assert {path.stem for path in FILES[MEASURED].path.parent.glob("*.yaml")} == FILES.keys()
 
     @pytest.mark.parametrize("name", CATALOG)
     def test_no_coefficient_is_negative(self, name):
@@ -171,7 +177,9 @@ class TestCatalogue:
             "123500",
         ]
 
-    @pytest.mark.parametrize("folder", [DATA, TRACES], ids=["benchmarks", "local"])
+    @pytest.mark.parametrize(
+        "folder", [DATA, TRACES, POINT_FILES], ids=["benchmarks", "local", "points"]
+    )
     def test_every_data_file_has_a_licence_line(self, folder):
         lines = (folder / "LICENSES.md").read_text().splitlines()
         rows = [

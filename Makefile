@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.filled
+# Two at a time, file by file; what runs a whole fleet on a fast clock has the machine for itself.
+PAIRED = $(BIN)/pytest -q -n 2 --dist loadfile
 # Two control planes side by side: these tests mostly wait.
-E2E = $(BIN)/pytest -q -m e2e --timeout 300 -n 2 --dist loadfile tests/e2e tests/kube
+E2E = $(PAIRED) -m e2e --timeout 300 tests/e2e tests/kube
 export NUMBA_CACHE_DIR := $(CURDIR)/.cache/numba
 .PHONY: run test check e2e control-plane format clean
 .DEFAULT_GOAL := help
@@ -33,10 +35,11 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/deptry .
-	$(BIN)/pytest -q -m "not slow and not e2e"
+	$(PAIRED) -m "not slow and not e2e"
 
 test: check control-plane
-	$(BIN)/pytest -q -m "slow and not e2e" --timeout 300
+	$(PAIRED) -m "slow and not fleet and not e2e" --timeout 300
+	$(BIN)/pytest -q -m "fleet and not e2e" --timeout 300
 	$(E2E)
 
 e2e: $(STAMP) control-plane

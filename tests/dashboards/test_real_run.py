@@ -12,7 +12,7 @@ from llmd_autoscaler.simulator.replay import Replay
 from tests.dashboards.prometheus import expressions, scraping
 from tests.local.system import system
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.fleet, pytest.mark.timeout(240)]
 
 # What a good run does not show: each of these series begins with the event that it counts.
 EVENTS = (

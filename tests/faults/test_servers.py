@@ -23,6 +23,7 @@ from tests.local.system import until
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.fleet,
     pytest.mark.timeout(240),
     pytest.mark.asyncio(loop_scope="module"),
 ]

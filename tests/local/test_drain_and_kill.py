@@ -22,7 +22,7 @@ from llmd_autoscaler.simulator.pod_status import is_ending, serves
 from llmd_autoscaler.simulator.replay import Replay
 from tests.local.system import system, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.fleet, pytest.mark.timeout(180)]
 
 # With n of these in its batch an A100 server takes 26.8 + 0.13 n ms a token, and up to a fifth of its time goes into
 # prompts: 5 a second to each of three make batches of 90, and two servers are enough, with batches of 200.

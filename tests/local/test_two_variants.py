@@ -15,7 +15,7 @@ from llmd_autoscaler.simulator.pod_status import serves
 from llmd_autoscaler.translate.routing import read_routing_table
 from tests.local.system import system, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.fleet, pytest.mark.timeout(180)]
 
 CONFIG = Path(__file__).with_name("config-two-variants")
 START = {"llama-70b-a100": 2, "llama-70b-h100": 3}

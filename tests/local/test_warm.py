@@ -9,6 +9,7 @@ PROGRAM = [sys.executable, "-m", "llmd_autoscaler"]
 
 
 @pytest.mark.slow
+@pytest.mark.fleet
 @pytest.mark.timeout(240)
 def test_after_it_a_run_compiles_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))

@@ -117,6 +117,7 @@ DAMAGED[30] ^= 0xFF
         bytes(DAMAGED[:20]),
         b"\xff\xfe\x00binary",
     ],
+    ids=["a false head", "damaged", "cut short", "no text"],
 )
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "trace.csv"

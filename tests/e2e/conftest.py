@@ -11,7 +11,10 @@ from tests.controlplane.api import Api
 from tests.controlplane.fake_kubelet import FakeKubelet
 from tests.controlplane.plane import ControlPlane
 from tests.e2e.adapter import RegisteredAdapter, registered
+from tests.e2e.controller import controlling
+from tests.e2e.identity import refused
 from tests.e2e.kinds import GROUP, PLURALS
+from tests.e2e.model import Model
 from tests.e2e.site import Site
 
 
@@ -53,6 +56,32 @@ async def site(api: Api, namespace: str, adapter: RegisteredAdapter) -> AsyncIte
         found = Site(api, namespace)
         yield found
         await found.remove_autoscalers()
+
+
+@pytest.fixture
+async def following(site):
+    """A fleet of three that follows its number."""
+    await site.declare("on", replicas=3)
+    await site.publish("on", 3)
+    await site.autoscale("on")
+    await site.reaches("on", 3)
+    return site
+
+
+@pytest.fixture(scope="module")
+def controller(plane):
+    """One for all tests of a file, which it decides for as it would in a cluster: all namespaces, the shipped roles."""
+    with controlling(plane) as running:
+        yield running
+    assert refused(plane) == set()
+
+
+@pytest.fixture
+async def model(site):
+    """A model with its ServiceLevel, without a variant yet."""
+    made = Model(site)
+    await made.level()
+    return made
 
 
 @pytest.fixture

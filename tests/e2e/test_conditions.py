@@ -3,30 +3,12 @@
 import pytest
 
 from tests.controlplane.api import MERGE, ApiError
-from tests.e2e.controller import controlling
-from tests.e2e.identity import refused
-from tests.e2e.model import Model
 from tests.e2e.site import object_metric
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("controller")]
 
 VARIANT, LEVEL = "VariantAutoscaling", "ServiceLevel"
 DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def controller(plane):
-    """One for all tests of this file, which it decides for as it would in a cluster: all namespaces, the shipped roles."""
-    with controlling(plane) as running:
-        yield running
-    assert refused(plane) == set()
-
-
-@pytest.fixture
-async def model(site):
-    made = Model(site)
-    await made.level()
-    return made
 
 
 async def replace_in_hpa(model, name, **changes):

@@ -5,16 +5,6 @@ import asyncio
 import pytest
 
 
-@pytest.fixture
-async def following(site):
-    """A fleet of three that follows its number."""
-    await site.declare("on", replicas=3)
-    await site.publish("on", 3)
-    await site.autoscale("on")
-    await site.reaches("on", 3)
-    return site
-
-
 @pytest.mark.parametrize("name", ["controller_manager", "apiserver", "etcd"])
 async def test_after_a_restart_of_a_part_the_fleet_follows_again(following, plane, name):
     await asyncio.to_thread(plane.restart, getattr(plane, name))

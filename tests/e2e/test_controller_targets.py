@@ -6,31 +6,15 @@ import uuid
 import pytest
 
 from tests.controlplane.api import MERGE
-from tests.e2e.controller import controlling
-from tests.e2e.identity import NAMESPACE, apply_roles, refused
-from tests.e2e.model import Model, workload
+from tests.e2e.identity import NAMESPACE, apply_roles
+from tests.e2e.model import workload
 from tests.e2e.scalable_kind import ScalableKind, installed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("controller")]
 
 VARIANT = "VariantAutoscaling"
 TARGET, GROUP = "autoscaling.llmd.ai/target", "autoscaling.llmd.ai/group"
 ROLES = "/apis/rbac.authorization.k8s.io/v1"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def controller(plane):
-    """One for all tests of this file."""
-    with controlling(plane) as running:
-        yield running
-    assert refused(plane) == set()
-
-
-@pytest.fixture
-async def model(site):
-    made = Model(site)
-    await made.level()
-    return made
 
 
 async def stateful_set(model, name, replicas, *, owner=None, labels=None):

@@ -14,24 +14,14 @@ LOOKS_WITHIN_S = 60.0
 
 
 @pytest.fixture
-async def followed(site):
-    """A fleet of three that follows its number."""
-    await site.declare("on", replicas=3)
-    await site.publish("on", 3)
-    await site.autoscale("on")
-    await site.reaches("on", 3)
-    return site
-
-
-@pytest.fixture
 def direct(adapter, tmp_path):
     return Direct(adapter, tmp_path)
 
 
 async def test_behind_the_real_server_too_a_front_proxy_is_known_by_its_name_and_authority(
-    plane, followed, direct
+    plane, following, direct
 ):
-    path = followed.metric("on")
+    path = following.metric("on")
     assert await direct.get(path, plane.front_proxy_ca.client(PROXY)) == 200
     assert await direct.get(path, plane.front_proxy_ca.client("somebody-else")) == 401
     # any user of the cluster with a certificate could otherwise call himself so
@@ -39,9 +29,9 @@ async def test_behind_the_real_server_too_a_front_proxy_is_known_by_its_name_and
 
 
 async def test_the_serving_certificate_and_its_authority_are_exchanged_and_no_look_is_missed(
-    followed, adapter, direct
+    following, adapter, direct
 ):
-    seen, watch = watching(followed)
+    seen, watch = watching(following)
     old, new = adapter.authority, Authority("llmd-adapter-ca-2")
     before = await direct.shown()
     await asyncio.to_thread(adapter.believe, old, new)
@@ -51,20 +41,20 @@ async def test_the_serving_certificate_and_its_authority_are_exchanged_and_no_lo
     async def is_shown():
         return await direct.shown() != before
 
-    await followed.until(is_shown, within_s=LOOKS_WITHIN_S)
+    await following.until(is_shown, within_s=LOOKS_WITHIN_S)
     await asyncio.to_thread(adapter.believe, new)
     adapter.authority = new
     await asyncio.to_thread(adapter.wait_until_available)
-    await followed.publish("on", 5, decision="1-2")
-    await followed.reaches("on", 5)
+    await following.publish("on", 5, decision="1-2")
+    await following.reaches("on", 5)
     assert await stopped(watch) is None
     assert seen - {""} == {"True ValidMetricFound"}  # and nothing before its first look
 
 
 async def test_the_front_proxys_authority_is_exchanged_and_the_old_one_is_believed_no_more(
-    plane, followed, direct
+    plane, following, direct
 ):
-    path = followed.metric("on")
+    path = following.metric("on")
     old, new = plane.front_proxy_ca, Authority("controlplane-front-proxy-ca-2")
     trusted = plane.directory / "pki" / "front-proxy-ca.crt"
     # both are believed before one of them is used
@@ -74,7 +64,7 @@ async def test_the_front_proxys_authority_is_exchanged_and_the_old_one_is_believ
     async def is_new_believed():
         return await direct.get(path, new.client(PROXY)) == 200
 
-    await followed.until(is_new_believed, within_s=LOOKS_WITHIN_S)
+    await following.until(is_new_believed, within_s=LOOKS_WITHIN_S)
     assert await direct.get(path, old.client(PROXY)) == 200
     new.client(PROXY).write(trusted.parent, PROXY)
     trusted.write_bytes(new.pem)
@@ -82,14 +72,14 @@ async def test_the_front_proxys_authority_is_exchanged_and_the_old_one_is_believ
     await begin_anew(plane)
     # an API server only adds to the list, for others beside it may use what it does not
     patch = {"data": {"requestheader-client-ca-file": new.pem.decode()}}
-    await followed.api.call("PATCH", CONFIG_MAP, patch, kind=MERGE)
+    await following.api.call("PATCH", CONFIG_MAP, patch, kind=MERGE)
 
     async def is_old_refused():
         return await direct.get(path, old.client(PROXY)) == 0
 
-    await followed.until(is_old_refused, within_s=LOOKS_WITHIN_S)
-    await followed.eventually_publishes("on", 5, decision="1-2")
-    await followed.reaches("on", 5, within_s=60.0)
+    await following.until(is_old_refused, within_s=LOOKS_WITHIN_S)
+    await following.eventually_publishes("on", 5, decision="1-2")
+    await following.reaches("on", 5, within_s=60.0)
 
 
 async def begin_anew(plane):

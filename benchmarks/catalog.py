@@ -24,6 +24,7 @@ from benchmarks.catalog_entry import (
 )
 from benchmarks.profiled_entry import PROFILED, ProfiledEntry
 from benchmarks.report import Figure, print_report
+from benchmarks.scaled_entry import SCALED, ScaledEntry
 from benchmarks.step_fit import errors_of, fit_step, step_ms_of
 from benchmarks.step_points import Cell, silicon_cells, silicon_point
 
@@ -105,13 +106,13 @@ def profiled_figures(entry: ProfiledEntry) -> list[Figure]:
     ]
 
 
-def write(entry: Entry | ProfiledEntry) -> None:
+def write(entry: Entry | ProfiledEntry | ScaledEntry) -> None:
     """Write a file of the catalogue, and say so."""
     entry.path.write_text(entry.text(), encoding="utf-8")
     print(f"{entry.name}: written to models/catalog/{entry.path.name}")
 
 
-def n_files_that_differ(catalog: Sequence[Entry | ProfiledEntry]) -> int:
+def n_files_that_differ(catalog: Sequence[Entry | ProfiledEntry | ScaledEntry]) -> int:
     """Files of the catalogue that are absent or say something else."""
     return sum(
         not entry.path.is_file() or entry.path.read_text(encoding="utf-8") != entry.text()
@@ -144,10 +145,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if is_writing:
             write(profiled)
         beside += profiled_figures(profiled)
+    if is_writing:  # after the profile that they are scaled from
+        for scaled in SCALED:
+            write(scaled)
     figures.append(
         Figure(
             name="catalogue files that differ",
-            value=n_files_that_differ([*catalog, *PROFILED]),
+            value=n_files_that_differ([*catalog, *PROFILED, *SCALED]),
             unit="files",
             at_most=0,
         )

@@ -16,6 +16,7 @@ from llmd_autoscaler.cli import (
     predict,
     profile,
     router,
+    scale,
     simulator,
     status,
     warm,
@@ -63,7 +64,7 @@ def _parsers() -> tuple[Parser, Commands]:
         title="commands", dest="name", metavar="COMMAND", required=True
     )
     groups = (local, compare, controller, router, page, simulator, status, profile, fit, predict)
-    for group in (*groups, crds, warm):
+    for group in (*groups, scale, crds, warm):
         group.add_to(commands)
     shown = commands.add_parser("version", help="print the version", allow_abbrev=False)
     shown.set_defaults(command=Command(lambda _: _print_version()))

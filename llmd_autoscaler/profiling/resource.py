@@ -14,7 +14,8 @@ from llmd_autoscaler.profiling.variant import Variant
 from llmd_autoscaler.translate.yaml_file import parse_resources
 
 _MS = 1e3
-_SCALES = {
+# field of a profile: name of the coefficient, and from its seconds to the field's unit
+STEP_FIELDS = {
     "baseMs": ("base", _MS),
     "perDecodeMs": ("per_decode", _MS),
     "perPrefillTokenMs": ("per_prefill_token", _MS),
@@ -80,18 +81,18 @@ def _spec(fit: Fit, variant: Variant, origin: Origin) -> dict[str, object]:
         "trust": "measured",
         "provenance": provenance | {"source": how_obtained(fit, variant)},
         "step": {
-            field: _decimal(fit.step[name].value * scale)
-            for field, (name, scale) in _SCALES.items()
+            field: decimal(fit.step[name].value * scale)
+            for field, (name, scale) in STEP_FIELDS.items()
         },
         "stepError": {
-            "medianFrac": _decimal(fit.median_frac),
-            "p95Frac": _decimal(fit.p95_frac),
+            "medianFrac": decimal(fit.median_frac),
+            "p95Frac": decimal(fit.p95_frac),
         },
         "frontEnd": {
-            "perRequestMs": _decimal(fit.front_end.per_request_s * _MS),
-            "perPromptKTokenMs": _decimal(fit.front_end.per_prompt_token_s * _MS * 1e3),
-            "apiServerPerRequestMs": _decimal(fit.front_end.api_server_per_request_s * _MS),
-            "apiServerPerTokenMs": _decimal(fit.front_end.api_server_per_token_s * _MS),
+            "perRequestMs": decimal(fit.front_end.per_request_s * _MS),
+            "perPromptKTokenMs": decimal(fit.front_end.per_prompt_token_s * _MS * 1e3),
+            "apiServerPerRequestMs": decimal(fit.front_end.api_server_per_request_s * _MS),
+            "apiServerPerTokenMs": decimal(fit.front_end.api_server_per_token_s * _MS),
         },
         "kv": {"tokens": fit.profile.kv_tokens, "blockSize": variant.block_size},
         "startup": {
@@ -134,21 +135,21 @@ def how_obtained(fit: Fit, variant: Variant) -> str:
 def intervals(fit: Fit) -> str:
     """Each coefficient's interval, as the profile writes the coefficient."""
     return ", ".join(
-        f"{field} {_decimal(fit.step[name].low * scale)} to {_decimal(fit.step[name].high * scale)}"
-        for field, (name, scale) in _SCALES.items()
+        f"{field} {decimal(fit.step[name].low * scale)} to {decimal(fit.step[name].high * scale)}"
+        for field, (name, scale) in STEP_FIELDS.items()
     )
 
 
 def rows_of_fit(fit: Fit) -> Sequence[tuple[str, float, float, float]]:
     """(field, value, low, high) in the profile's units, for people."""
     found = []
-    for field, (name, scale) in _SCALES.items():
+    for field, (name, scale) in STEP_FIELDS.items():
         each = fit.step[name]
         found.append((field, scale * each.value, scale * each.low, scale * each.high))
     return found
 
 
-def _decimal(value: float) -> str:
+def decimal(value: float) -> str:
     """A number as the wire has it: text in plain digits, four of them significant."""
     return format(Decimal(f"{significant(value):.12g}"), "f")
 

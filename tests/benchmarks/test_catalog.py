@@ -15,6 +15,7 @@ from benchmarks.catalog_entry import (
 )
 from benchmarks.profiled_entry import POINTS as POINT_FILES
 from benchmarks.profiled_entry import PROFILED
+from benchmarks.scaled_entry import SCALED
 from benchmarks.step_fit import (
     Point,
     coefficients_of,
@@ -34,7 +35,7 @@ from benchmarks.step_points import (
 )
 
 CATALOG = {entry.name: entry for entry in entries()}
-FILES = CATALOG | {entry.name: entry for entry in PROFILED}
+FILES = CATALOG | {entry.name: entry for entry in (*PROFILED, *SCALED)}
 TRACES = Path(__file__).parents[2] / "llmd_autoscaler" / "local" / "data"
 # two kinds of twelve points, each longer than the one before
 POINTS = [Point(f"p{i}", "ab"[i % 2], (1.0, i, 0.0, 0.0, 0.0), 10.0 + i) for i in range(24)]

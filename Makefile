@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.filled
-# Two at a time, file by file; what runs a whole fleet on a fast clock has the machine for itself.
+# Two at a time, file by file; what runs a fleet or measures on a fast clock has the machine for itself.
 PAIRED = $(BIN)/pytest -q -n 2 --dist loadfile
 # Two control planes side by side: these tests mostly wait.
 E2E = $(PAIRED) -m e2e --timeout 300 tests/e2e tests/kube

@@ -42,6 +42,8 @@ MAX_NUM_BATCHED_TOKENS = 8192
 # the most clients of any measured cell: what larger batches do is not known
 MAX_NUM_SEQS = 256
 
+# Lone prompts below this are shorter than what starting their kernels takes.
+LEAST_ISL_FREE = 512
 # HTTP path of client and server that a request adds: measured by hand, H100, vLLM 0.26.0.
 PER_REQUEST_MS = 6.0
 
@@ -97,6 +99,16 @@ def per_prompt_k_token_ms(cells: Sequence[Cell]) -> float:
     return max(0.0, float(k_tokens @ rest_ms / (k_tokens @ k_tokens)))
 
 
+def least_prefill_ms(cells: Sequence[Cell]) -> float:
+    """The least that any lone prompt below 512 tokens takes beside the front end: the start of a step's kernels."""
+    per_k_token_ms = per_prompt_k_token_ms(cells)
+    return min(
+        1e3 * cell["ttft_p50"] - PER_REQUEST_MS - per_k_token_ms * cell["isl"] / 1e3
+        for cell in cells
+        if cell["grid"] == "ttft" and cell["isl"] < LEAST_ISL_FREE
+    )
+
+
 def front_end(cells: Sequence[Cell]) -> dict[str, str]:
     """The front end of every profile: the HTTP path and the tokeniser do not depend on the model's size."""
     return {
@@ -114,7 +126,7 @@ def kv_tokens_70b(weights_gib: float) -> int:
     return tokens // BLOCK_TOKENS * BLOCK_TOKENS
 
 
-def fitted_fields(fit: StepFit) -> dict[str, object]:
+def fitted_fields(fit: StepFit) -> dict[str, dict[str, str]]:
     """The fields of a profile that come from the fit."""
     step = {field: decimal(c) for field, c in zip(STEP_FIELDS, fit.coefficients, strict=True)}
     return {
@@ -170,6 +182,8 @@ def measured_8b(cells: Sequence[Cell]) -> Entry:
         f"real weights add their 16 GB / storage bandwidth; {warm_s:g} s where the compile caches are kept. "
         "maxNumSeqs is the most that was measured, not a limit of the server."
     )
+    fields = fitted_fields(fit)
+    fields["step"] |= {"leastPrefillMs": decimal(least_prefill_ms(cells))}
     spec = {
         "model": "meta-llama/Llama-3.1-8B-Instruct",
         "accelerator": "H100-80GB",
@@ -184,7 +198,7 @@ def measured_8b(cells: Sequence[Cell]) -> Entry:
             "weights": "dummy",
             "source": source,
         },
-        **fitted_fields(fit),
+        **fields,
         "frontEnd": front_end(cells),
         "kv": {
             "tokens": int(kv["tokens"]),

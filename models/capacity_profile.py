@@ -52,7 +52,7 @@ class Provenance(WireModel):
 
 
 class StepSpec(WireModel):
-    """Time of one engine step: t = a + b·d + c·p + k·C + e·W, all 0 or more.
+    """Time of one engine step: t = a + b·d + c·p + k·C + e·W, all 0 or more; of prompts alone at least leastPrefillMs.
 
     d decode sequences whose contexts sum to C tokens, p prompt tokens with attention work W token².
     """
@@ -67,6 +67,10 @@ class StepSpec(WireModel):
     per_attention_m_token_sq_ms: AmountText = Field(
         alias="perAttentionMTokenSqMs",
         description="e: milliseconds a million token² of prefill attention.",
+    )
+    least_prefill_ms: AmountText = Field(
+        default=0.0,
+        description="Milliseconds that a step of prompts alone takes at least: the start of its kernels.",
     )
 
     @model_validator(mode="after")

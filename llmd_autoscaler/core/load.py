@@ -40,6 +40,7 @@ def least_ttft_s(profile: EngineProfile, isl: float) -> float:
         + step.per_prefill_token_s * isl
         + 0.5 * step.per_attention_token_sq_s * isl * isl
     )
+    engine_s = max(engine_s, step.least_prefill_s)
     return front.per_request_s + front.per_prompt_token_s * isl + engine_s
 
 

@@ -8,7 +8,8 @@ class StepModel:
     """Seconds of one engine step: `t = a + b d + c p + k C + e W` (capacity.md section 1).
 
     d decode sequences with contexts summing to C tokens, p prompt tokens computed with attention
-    work W = sum of chunk * (context before it + chunk / 2) token^2.
+    work W = sum of chunk * (context before it + chunk / 2) token^2. A step of prompts alone takes at least
+    `least_prefill_s`: that long the host takes to start its kernels.
     """
 
     base_s: float
@@ -16,6 +17,7 @@ class StepModel:
     per_prefill_token_s: float
     per_context_token_s: float
     per_attention_token_sq_s: float
+    least_prefill_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from llmd_autoscaler.profiling.step_terms import (
     StepRows,
     coefficients,
     front_end_rows,
+    least_prefill_s,
     step_rows,
 )
 
@@ -91,6 +92,8 @@ def fit(points: Sequence[Point], engine: EngineProfile, *, seed: int) -> Fit:
     fitted = replace(engine, step=step)
     front, is_front, is_api = _front_end(plain, fitted)
     fitted = replace(fitted, front_end=front)
+    least_s = significant(least_prefill_s(plain, fitted))
+    fitted = replace(fitted, step=replace(step, least_prefill_s=least_s))
     return Fit(
         profile=fitted,
         step={

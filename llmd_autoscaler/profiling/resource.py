@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from llmd_autoscaler.core.variant import EngineProfile
+from llmd_autoscaler.core.variant import EngineProfile, StepModel
 from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.profiling.fit import Fit, significant
 from llmd_autoscaler.profiling.variant import Variant
@@ -83,7 +83,8 @@ def _spec(fit: Fit, variant: Variant, origin: Origin) -> dict[str, object]:
         "step": {
             field: decimal(fit.step[name].value * scale)
             for field, (name, scale) in STEP_FIELDS.items()
-        },
+        }
+        | least_prefill(fit.profile.step),
         "stepError": {
             "medianFrac": decimal(fit.median_frac),
             "p95Frac": decimal(fit.p95_frac),
@@ -101,6 +102,12 @@ def _spec(fit: Fit, variant: Variant, origin: Origin) -> dict[str, object]:
         },
         "points": {"file": origin.points_file, "count": fit.n_points},
     }
+
+
+def least_prefill(step: StepModel) -> dict[str, str]:
+    """The field of the least time of a prefill, where there is one."""
+    least_s = step.least_prefill_s
+    return {"leastPrefillMs": decimal(least_s * _MS)} if least_s else {}
 
 
 def _engine(profile: EngineProfile, variant: Variant) -> dict[str, object]:

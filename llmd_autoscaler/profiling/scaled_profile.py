@@ -10,7 +10,7 @@ from llmd_autoscaler.core.variant import EngineProfile, LeadTime
 from llmd_autoscaler.errors import ConfigError
 from llmd_autoscaler.profiling.hardware import accelerator, model_shape, precision
 from llmd_autoscaler.profiling.offline import wire_time
-from llmd_autoscaler.profiling.resource import STEP_FIELDS, decimal, write_profile
+from llmd_autoscaler.profiling.resource import STEP_FIELDS, decimal, least_prefill, write_profile
 from llmd_autoscaler.profiling.roofline import Setup
 from llmd_autoscaler.profiling.scaling import Scaled, scaled
 from llmd_autoscaler.translate.profile import engine_profile, lead_time, load_profile
@@ -157,7 +157,8 @@ def _figures(source: Source, target: Setup, found: Scaled) -> dict[str, object]:
         "step": {
             field: decimal(scale * found.intervals[name].value)
             for field, (name, scale) in STEP_FIELDS.items()
-        },
+        }
+        | least_prefill(found.step),
         "stepError": {
             "medianFrac": decimal(found.margin.median_frac),
             "p95Frac": decimal(found.margin.p95_frac),

@@ -101,6 +101,10 @@ def scaled_step(step: StepModel, source: Setup, target: Setup) -> StepModel:
             * target.attention_token_sq_s
             / source.attention_token_sq_s
         ),
+        # the host starts the kernels of each layer, whatever runs them
+        least_prefill_s=significant(
+            step.least_prefill_s * target.model.n_layers / source.model.n_layers
+        ),
     )
 
 

@@ -134,6 +134,23 @@ def _is_lone_prompt(point: Point) -> bool:
     return is_plain and bool(point.clients.ttft_p50_s)
 
 
+def least_prefill_s(points: Sequence[Point], profile: EngineProfile) -> float:
+    """The least that any short lone prompt takes in an idle engine; 0 where that is no more than a step's base.
+
+    Of its TTFT, as clients saw it, less the front end: the server's own time leaves out what starting costs.
+    """
+    front, step = profile.front_end, profile.step
+    taken = [
+        (point.clients.ttft_p50_s or 0.0)
+        - front.per_request_s
+        - front.per_prompt_token_s * point.load.isl
+        for point in points
+        if _is_lone_prompt(point) and point.load.isl < _LEAST_ISL_FRONT
+    ]
+    least_s = min(taken, default=0.0)
+    return least_s if least_s > step.base_s else 0.0
+
+
 def front_end_rows(points: Sequence[Point], profile: EngineProfile) -> tuple[Array, Array]:
     """(row, 2) a request and its prompt tokens, and the seconds of unloaded TTFT that the engine's steps leave over."""
     lone = [p for p in points if _is_lone_prompt(p)]

@@ -43,6 +43,7 @@ def step_model(spec: StepSpec) -> StepModel:
         per_prefill_token_s=spec.per_prefill_token_ms / _MS_PER_S,
         per_context_token_s=spec.per_context_k_token_ms / _MS_PER_K_TOKEN,
         per_attention_token_sq_s=spec.per_attention_m_token_sq_ms / _MS_PER_M_TOKEN_SQ,
+        least_prefill_s=spec.least_prefill_ms / _MS_PER_S,
     )
 
 
@@ -59,13 +60,17 @@ def front_end(spec: FrontEndSpec | None) -> FrontEnd:
 
 
 def profile_spec_step(step: StepModel) -> StepSpec:
-    """A step model as the wire writes it."""
-    return StepSpec(
+    """A step model as the wire writes it; a least time only where there is one."""
+    least = step.least_prefill_s
+    spec = StepSpec(
         base_ms=_scaled(step.base_s, _MS_PER_S),
         per_decode_ms=_scaled(step.per_decode_s, _MS_PER_S),
         per_prefill_token_ms=_scaled(step.per_prefill_token_s, _MS_PER_S),
         per_context_k_token_ms=_scaled(step.per_context_token_s, _MS_PER_K_TOKEN),
         per_attention_m_token_sq_ms=_scaled(step.per_attention_token_sq_s, _MS_PER_M_TOKEN_SQ),
+    )
+    return (
+        spec.model_copy(update={"least_prefill_ms": _scaled(least, _MS_PER_S)}) if least else spec
     )
 
 

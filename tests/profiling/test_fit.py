@@ -23,6 +23,15 @@ def test_the_front_end_is_what_unloaded_ttft_leaves_over():
     assert front.per_prompt_token_s == pytest.approx(1e-6, rel=0.5)
 
 
+def test_the_least_time_of_a_lone_prompt_comes_back_and_none_is_found_where_there_is_none():
+    slow = dataclasses.replace(TRUE, step=dataclasses.replace(TRUE.step, least_prefill_s=0.012))
+    points = [measured(point.load, slow) for point in GRID]
+    found = [fit(each, BLANK, seed=0).profile.step.least_prefill_s for each in (points, GRID)]
+    # without one, the shortest prompts of the grid take what their steps say
+    shortest_s = min(p.load.isl for p in GRID) * TRUE.step.per_prefill_token_s + TRUE.step.base_s
+    assert found == [pytest.approx(0.012, rel=0.05), pytest.approx(shortest_s, rel=0.1)]
+
+
 def test_every_interval_holds_its_value():
     for interval in fit(GRID, BLANK, seed=0).step.values():
         assert interval.low <= interval.value <= interval.high

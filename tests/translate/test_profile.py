@@ -70,6 +70,21 @@ def test_a_step_model_comes_back_as_the_text_that_it_was(base, decode, prefill, 
     assert profile_spec_step(step_model(spec)).to_wire() == spec.to_wire()
 
 
+@given(milliseconds)
+def test_a_least_time_comes_back_and_none_is_not_written(least):
+    spec = StepSpec(
+        base_ms=1.0,
+        per_decode_ms=0.0,
+        per_prefill_token_ms=0.0,
+        per_context_k_token_ms=0.0,
+        per_attention_m_token_sq_ms=0.0,
+        least_prefill_ms=least,
+    )
+    written = profile_spec_step(step_model(spec)).to_wire()
+    assert written.get("leastPrefillMs", "0") == spec.to_wire()["leastPrefillMs"]
+    assert ("leastPrefillMs" in written) == (spec.least_prefill_ms > 0)
+
+
 @given(milliseconds, milliseconds, milliseconds, milliseconds)
 def test_a_front_end_comes_back_as_the_text_that_it_was(request, prompt, api_request, api_token):
     spec = FrontEndSpec(

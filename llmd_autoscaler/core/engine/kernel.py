@@ -45,6 +45,7 @@ from llmd_autoscaler.core.engine.state import (
     LAST_QUEUED_AT,
     LATENCY,
     LATENCY_PER_TOKEN,
+    LEAST_PREFILL,
     LOG_SIZE,
     MAX_BATCHED,
     MAX_SEQS,
@@ -213,6 +214,8 @@ def compose(f: FloatRow, n: IntRow, heap: IntRow, ring: IntRow, requests: Reques
     step_s = f[BASE] + f[PER_DECODE] * decodes + f[PER_CONTEXT] * f[CONTEXT]
     if n[PREFILL_TOKENS] > 0:
         f[STEP_S] = step_s + f[PER_PREFILL] * n[PREFILL_TOKENS] + f[PER_ATTENTION] * attention
+        if decodes == 0:
+            f[STEP_S] = max(f[STEP_S], f[LEAST_PREFILL])
         f[GROWTH_S] = 0.0
         n[SEGMENT_STEPS] = 1
         f[EVENT_AT] = at + f[STEP_S]

@@ -28,6 +28,7 @@ from llmd_autoscaler.core.variant import EngineProfile
     PER_PREFILL,
     PER_CONTEXT,
     PER_ATTENTION,
+    LEAST_PREFILL,  # seconds of a step of prompts alone
     LATENCY,  # of the front end: a request, a prompt token
     LATENCY_PER_TOKEN,
     API_PER_REQUEST,  # of the API servers, already divided by their number
@@ -44,7 +45,7 @@ from llmd_autoscaler.core.variant import EngineProfile
     WORK_S,  # expected engine seconds of all requests in flight, as the router counts them
     BUSY_S,  # total of all steps
     N_FLOATS,
-) = range(21)
+) = range(22)
 
 # --- columns of an instance's integers ---------------------------------------------------------
 (
@@ -176,6 +177,7 @@ def install(fleet: Fleet, i: int, profile: EngineProfile, *, now_s: float) -> No
         step.per_prefill_token_s,
     )
     f[PER_CONTEXT], f[PER_ATTENTION] = step.per_context_token_s, step.per_attention_token_sq_s
+    f[LEAST_PREFILL] = step.least_prefill_s
     f[LATENCY], f[LATENCY_PER_TOKEN] = front.per_request_s, front.per_prompt_token_s
     f[API_PER_REQUEST] = front.api_server_per_request_s / profile.n_api_servers
     f[API_PER_TOKEN] = front.api_server_per_token_s / profile.n_api_servers

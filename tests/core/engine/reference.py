@@ -138,12 +138,16 @@ class StepByStep:
             return
         context = sum(r.asked.isl + r.n_answered for r in self._decoding)
         self._step_from_s = at_s
-        self._boundary_s = at_s + (
+        step_s = (
             step.base_s
             + step.per_decode_s * len(self._decoding)
             + step.per_context_token_s * context
             + step.per_prefill_token_s * n_prefill
             + step.per_attention_token_sq_s * attention
+        )
+        is_prompts_alone = n_prefill > 0 and not self._decoding
+        self._boundary_s = at_s + (
+            max(step_s, step.least_prefill_s) if is_prompts_alone else step_s
         )
 
     def _admits(self, request: _Request, seen_until_s: float) -> bool:

@@ -44,6 +44,7 @@ PROFILES = st.builds(
         per_prefill_token_s=st.sampled_from([2.1e-5, 1.7e-4]),
         per_context_token_s=st.sampled_from([0.0, 3.7e-8, 9.1e-7]),
         per_attention_token_sq_s=st.sampled_from([0.0, 2.9e-9]),
+        least_prefill_s=st.sampled_from([0.0, 0.04]),
     ),
     front_end=st.builds(
         FrontEnd,

@@ -52,6 +52,18 @@ def ask(it: Engine, at_s: float, isl: int, osl: int, *, hit: int = 0) -> int:
     return it.submit(arrival_s=at_s, isl=isl, osl=osl, hit_tokens=hit)
 
 
+def test_a_prompt_alone_takes_at_least_the_start_of_its_kernels_and_one_beside_decodes_does_not() -> (
+    None
+):
+    it = engine(dataclasses.replace(FLAT, least_prefill_s=0.050))
+    first = ask(it, 0.0, 100, 4)
+    # 20 + 100 x 0.1 = 30 ms would do; while it decodes, 21 ms a step, the next prompt's step is 21 + 10 ms
+    second = ask(it, 0.060, 100, 1)
+    it.advance(1.0)
+    assert it.stamps(first, 0, until_s=1.0)[0] == pytest.approx(0.050)
+    assert it.stamps(second, 0, until_s=1.0)[0] == pytest.approx(0.050 + 2 * 0.021 + 0.031)
+
+
 def test_one_request_takes_its_front_end_its_prefill_step_and_a_step_a_token() -> None:
     it = engine(FULL, FrontEnd(per_request_s=0.006, per_prompt_token_s=1e-5))
     request = ask(it, 0.0, 100, 3)

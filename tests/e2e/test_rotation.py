@@ -11,6 +11,7 @@ from tests.e2e.direct import PROXY, Direct
 CONFIG_MAP = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication"
 # Ten seconds until an adapter looks again, and what a busy machine adds.
 LOOKS_WITHIN_S = 60.0
+LOOKED = "True ValidMetricFound"
 
 
 @pytest.fixture
@@ -47,8 +48,9 @@ async def test_the_serving_certificate_and_its_authority_are_exchanged_and_no_lo
     await asyncio.to_thread(adapter.wait_until_available)
     await following.publish("on", 5, decision="1-2")
     await following.reaches("on", 5)
+    await until_seen(following, seen)
     assert await stopped(watch) is None
-    assert seen - {""} == {"True ValidMetricFound"}  # and nothing before its first look
+    assert seen - {""} == {LOOKED}  # and nothing before its first look
 
 
 async def test_the_front_proxys_authority_is_exchanged_and_the_old_one_is_believed_no_more(
@@ -98,6 +100,15 @@ def watching(site):
             await asyncio.sleep(0.2)
 
     return seen, asyncio.create_task(look())
+
+
+async def until_seen(site, seen):
+    """Until a look is in the HPA's status: it writes that after /scale."""
+
+    async def is_there():
+        return LOOKED in seen
+
+    await site.until(is_there)
 
 
 async def stopped(task):
